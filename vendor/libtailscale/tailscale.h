@@ -1,0 +1,168 @@
+/*
+ * tailscale.h: a Tailscale node in a C archive.
+ *
+ * The seam's contract
+ *
+ * One mechanism serves everything that waits: a call never blocks. It returns a
+ * mailbox, a file descriptor whose messages the caller reads, and closing that
+ * descriptor cancels what it stands for. What is done at once (claim, abort,
+ * end, release, env, counts) is a plain call without a mailbox.
+ *
+ * Mailbox. A connected stream socket. Each message is a frame: its length as a
+ * 32-bit big-endian number, at most TAILPORT_FRAME_MAX, then that many bytes of
+ * JSON. MESSAGES.md beside this file lists every message and every error kind.
+ * EOF means that nothing more will come. The caller writes nothing to it.
+ *
+ * Ids. A connection is named by an id, never by a descriptor. Ids count from 1
+ * through the life of the process and are never used twice. A connection that
+ * was announced by a mailbox and not claimed when that mailbox closes is reset.
+ *
+ * Descriptors. Every descriptor returned belongs to the caller, who closes it.
+ * All of them are non-blocking and close-on-exec. This side reads and writes
+ * its ends through Go's poller, so no thread waits for any of them.
+ *
+ * Connection. What tailport_claim returns is a stream socket carrying the
+ * connection's bytes. shutdown(fd, SHUT_WR) ends the outgoing direction and
+ * EOF on read ends the incoming one; the directions end independently, and
+ * the tailnet connection is closed only when both have. A direction that ended
+ * by a reset or a timeout also shows as EOF: tailport_end tells them apart, and
+ * its answer is final before the EOF can be read. Closing fd while a direction
+ * is unfinished resets the tailnet connection.
+ *
+ * Return values. Calls that return a descriptor return it, or a negated errno.
+ * Other calls return 0 or a negated errno:
+ *   -EINVAL  an argument is null or malformed
+ *   -EBADF   no such node or connection, or already closed or claimed
+ *   -EMFILE, -ENFILE, -ENOMEM   the process or system has no room
+ *   -EIO     a fault of this side; its text is in the log mailbox
+ *
+ * Threads. Every call may be made from any thread at any time. A call does not
+ * keep pointers after it has returned. Strings are UTF-8 and end with NUL.
+ *
+ * Output. This side never writes to descriptors 1 and 2. Its log lines go to the
+ * log mailbox, or nowhere when there is none.
+ */
+#ifndef TAILPORT_TAILSCALE_H
+#define TAILPORT_TAILSCALE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The largest payload of a frame, in bytes. */
+#define TAILPORT_FRAME_MAX 1048576
+
+/* A node of this process. 0 is no node. */
+typedef uint64_t tailport_node;
+
+/* A connection over the tailnet. 0 is no connection. */
+typedef uint64_t tailport_id;
+
+/* How far a direction of a connection is. */
+enum tailport_end_state {
+	/* Bytes may still flow. */
+	TAILPORT_OPEN = 0,
+	/* Incoming: the peer's FIN arrived after all its bytes. Outgoing: the FIN was
+	 * sent after all bytes; `unacknowledged` says whether they have arrived. */
+	TAILPORT_CLEAN = 1,
+	/* The peer reset the connection, or this side aborted it. */
+	TAILPORT_RESET = 2,
+	/* The peer stopped answering: keepalive or retransmission gave up. */
+	TAILPORT_TIMED_OUT = 3
+};
+
+/* The answer of tailport_end. */
+struct tailport_end {
+	/* enum tailport_end_state of the direction from the tailnet. */
+	int32_t incoming;
+	/* enum tailport_end_state of the direction to the tailnet. */
+	int32_t outgoing;
+	/* Bytes written to the connection's descriptor that the peer's TCP has not
+	 * acknowledged, wherever they are; 0 once nothing more can be delivered. */
+	uint64_t unacknowledged;
+};
+
+/* What is alive on this side. All but `goroutines` and `threads` are 0 when
+ * every node, mailbox and connection has been closed. */
+struct tailport_counts {
+	uint64_t nodes;
+	uint64_t mailboxes;
+	/* Connections announced or claimed and not yet finished. */
+	uint64_t connections;
+	/* Connections this side keeps only until the peer has acknowledged. */
+	uint64_t lingering;
+	uint64_t goroutines;
+	/* Threads Go has created; they are reused and rarely end. */
+	uint64_t threads;
+	/* Log lines dropped since start because the log mailbox was full. */
+	uint64_t dropped_log_lines;
+};
+
+/*
+ * Sets this side's environment. Call it once, before any other call and while
+ * the process has a single thread: it changes the C environment too.
+ * json: {"unset": [name…], "set": {name: value…}, "log_upload": bool}.
+ * Names in `unset` are removed for both sides, so that a secret or a default of
+ * the library cannot take effect behind the caller's back. Log upload to the
+ * vendor is off unless log_upload is true.
+ */
+int tailport_env(const char *json);
+
+/* Opens the log mailbox; a newer one replaces the older one, which gets EOF. */
+int tailport_logs(void);
+
+/*
+ * Starts a node and waits, in the mailbox, until it is running.
+ * json: {"dir": path, "hostname": label, "control_url": url or "",
+ *        "auth_key": secret or "", "ephemeral": bool,
+ *        "keepalive_ms": number, 0 = off}.
+ * On success *node is set and must be given to tailport_close. Closing the
+ * mailbox stops the waiting, not the node.
+ */
+int tailport_start(const char *json, tailport_node *node);
+
+/* Reports the node's state, login URL, addresses, key expiry and health, first
+ * as they are, then each change. The node must be past its start. */
+int tailport_watch(tailport_node node);
+
+/* Listens on the tailnet. network: "tcp". address: ":22" or "100.64.0.1:22".
+ * Closing the mailbox closes the listener. */
+int tailport_listen(tailport_node node, const char *network, const char *address);
+
+/* Dials an address of the tailnet: "host:port" by MagicDNS name or IP.
+ * timeout_ms > 0 bounds the whole dial. A dial never leaves the tailnet. */
+int tailport_dial(tailport_node node, const char *network, const char *address,
+		  uint32_t timeout_ms);
+
+/* Takes an announced connection: returns the descriptor of its bytes. */
+int tailport_claim(tailport_id id);
+
+/* Resets a connection, claimed or not, and forgets its id. */
+int tailport_abort(tailport_id id);
+
+/* Tells how far a connection's directions are. */
+int tailport_end(tailport_id id, struct tailport_end *end);
+
+/* Says that nobody will ask for this id again. What was written before
+ * shutdown(SHUT_WR) is still delivered. */
+int tailport_release(tailport_id id);
+
+/* Waits until the peers have acknowledged what was written to connections that
+ * are claimed or lingering, at most timeout_ms. */
+int tailport_flush(tailport_node node, uint32_t timeout_ms);
+
+/* Closes a node, everything on it, and the handle. An ephemeral node is logged
+ * out first. The mailbox reports the end within 2 s, or 7 s with a logout. */
+int tailport_close(tailport_node node);
+
+/* Counts what is alive on this side, for tests and diagnosis. */
+int tailport_count(struct tailport_counts *counts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
