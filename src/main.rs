@@ -1,0 +1,2 @@
+//! The `tailport` program.
+fn main() {}
