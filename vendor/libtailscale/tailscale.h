@@ -90,9 +90,9 @@ struct tailport_end {
 struct tailport_counts {
 	uint64_t nodes;
 	uint64_t mailboxes;
-	/* Connections announced or claimed and not yet finished. */
+	/* Connections whose ids are known: announced or claimed, not yet released. */
 	uint64_t connections;
-	/* Connections this side keeps only until the peer has acknowledged. */
+	/* Finished connections kept only until the peer has acknowledged. */
 	uint64_t lingering;
 	uint64_t goroutines;
 	/* Threads Go has created; they are reused and rarely end. */
@@ -100,6 +100,9 @@ struct tailport_counts {
 	/* Log lines dropped since start because the log mailbox was full. */
 	uint64_t dropped_log_lines;
 };
+
+/* The Go side defines what is declared below, and takes only the types. */
+#ifndef TAILPORT_TYPES_ONLY
 
 /*
  * Sets this side's environment. Call it once, before any other call and while
@@ -160,6 +163,8 @@ int tailport_close(tailport_node node);
 
 /* Counts what is alive on this side, for tests and diagnosis. */
 int tailport_count(struct tailport_counts *counts);
+
+#endif /* TAILPORT_TYPES_ONLY */
 
 #ifdef __cplusplus
 }

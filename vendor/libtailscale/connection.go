@@ -1,0 +1,229 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// endState is enum tailport_end_state of tailscale.h.
+type endState int32
+
+const (
+	stateOpen endState = iota
+	stateClean
+	stateReset
+	stateTimedOut
+)
+
+// connection is a TCP connection over the tailnet, from its announcement until
+// the caller has released or aborted it and both directions are done.
+type connection struct {
+	id            uint64
+	node          *node
+	box           *mailbox // where it was announced
+	endpoint      *endpoint
+	remote, local netip.AddrPort
+	settled       chan struct{} // closed once claimed or aborted
+
+	inHand atomic.Int64 // bytes taken from sock and not yet queued at endpoint
+
+	failure     sync.Once
+	failureKind endState      // how the stack said the connection failed
+	failureSet  chan struct{} // closed once failureKind is known
+
+	mu                 sync.Mutex
+	sock               *net.UnixConn // this side's end once claimed
+	aborted            bool
+	released           bool
+	incoming, outgoing endState
+}
+
+// newConnection takes over a connection that tsnet made, and gives it an id.
+func newConnection(n *node, box *mailbox, conn net.Conn) (*connection, error) {
+	ep, err := openEndpoint(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	ep.setKeepalive(n.keepalive)
+	c := &connection{
+		node: n, box: box, endpoint: ep,
+		settled: make(chan struct{}), failureSet: make(chan struct{}),
+	}
+	c.remote, c.local = ep.addresses()
+	addConnection(c)
+	return c, nil
+}
+
+// claim makes the socket pair and starts the two directions.
+func (c *connection) claim() (int, error) {
+	theirs, ours, err := socketPair()
+	if err != nil {
+		return -1, err // still announced: the caller may try again or abort it
+	}
+	if !c.box.forget(c.id) {
+		ours.Close()
+		syscall.Close(theirs)
+		return -1, syscall.EBADF
+	}
+	c.mu.Lock()
+	if c.aborted {
+		c.mu.Unlock()
+		ours.Close()
+		syscall.Close(theirs)
+		return -1, syscall.EBADF
+	}
+	c.sock = ours
+	c.mu.Unlock()
+	close(c.settled)
+
+	var directions sync.WaitGroup
+	directions.Go(func() { c.guard(c.pumpIncoming) })
+	directions.Go(func() { c.guard(c.pumpOutgoing) })
+	go func() {
+		directions.Wait()
+		c.finish()
+	}()
+	return theirs, nil
+}
+
+// guard keeps a fault in one direction from ending the process: the connection
+// is reset instead.
+func (c *connection) guard(direction func()) {
+	if guarded(func() error { direction(); return nil }) != nil {
+		c.abort()
+	}
+}
+
+// abort resets the connection and retires its id. It may be called more than
+// once, and by both sides at a time.
+func (c *connection) abort() { c.stop(stateReset) }
+
+// stop ends what is open of both directions with a state and resets the peer.
+func (c *connection) stop(end endState) {
+	c.mu.Lock()
+	if c.aborted {
+		c.mu.Unlock()
+		return
+	}
+	c.aborted = true
+	c.endLocked(&c.incoming, end)
+	c.endLocked(&c.outgoing, end)
+	sock := c.sock
+	c.mu.Unlock()
+
+	takeConnection(c.id)
+	c.endpoint.abort()
+	if sock == nil {
+		c.box.forget(c.id)
+		close(c.settled)
+	} else {
+		sock.Close()
+	}
+}
+
+// release says that the caller will not ask again. The id is retired once both
+// directions are done.
+func (c *connection) release() {
+	c.mu.Lock()
+	c.released = true
+	over := c.incoming != stateOpen && c.outgoing != stateOpen
+	c.mu.Unlock()
+	if over {
+		takeConnection(c.id)
+	}
+}
+
+// endLocked records how a direction ended; the first word counts.
+func (c *connection) endLocked(direction *endState, end endState) {
+	if *direction == stateOpen {
+		*direction = end
+	}
+}
+
+func (c *connection) end(direction *endState, end endState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endLocked(direction, end)
+}
+
+func (c *connection) ends() (incoming, outgoing endState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.incoming, c.outgoing
+}
+
+// unacknowledged counts what the caller wrote and the peer has not acknowledged.
+// Bytes move from the socket through inHand to the endpoint; looking in that
+// order counts a moving byte twice rather than never.
+func (c *connection) unacknowledged() uint64 {
+	c.mu.Lock()
+	sock, outgoing := c.sock, c.outgoing
+	c.mu.Unlock()
+	if sock == nil || outgoing == stateReset || outgoing == stateTimedOut {
+		return 0
+	}
+	var before uint64
+	if outgoing == stateOpen {
+		before = uint64(unread(sock)) + uint64(c.inHand.Load())
+	}
+	return before + c.endpoint.unacknowledged()
+}
+
+// failureWait bounds how long one direction waits for the other to say what the
+// stack told it. The other has the answer in hand already.
+const failureWait = time.Second
+
+// verdict turns an error of the stack into how a direction ended. The stack
+// tells the reason of a failure to the first who asks; the other direction sees
+// a plain end, and learns the reason here.
+func (c *connection) verdict(err tcpip.Error) endState {
+	switch err.(type) {
+	case *tcpip.ErrClosedForReceive, *tcpip.ErrClosedForSend, *tcpip.ErrNotConnected, *tcpip.ErrInvalidEndpointState:
+		if !c.endpoint.failed() {
+			return stateClean
+		}
+		select {
+		case <-c.failureSet:
+			return c.failureKind
+		case <-time.After(failureWait):
+			return stateReset
+		}
+	case *tcpip.ErrTimeout, *tcpip.ErrHostUnreachable, *tcpip.ErrNetworkUnreachable:
+		return c.setFailure(stateTimedOut)
+	default:
+		return c.setFailure(stateReset)
+	}
+}
+
+func (c *connection) setFailure(end endState) endState {
+	c.failure.Do(func() {
+		c.failureKind = end
+		close(c.failureSet)
+	})
+	return c.failureKind
+}
+
+// finish runs when both directions are done: this side's descriptor is closed,
+// and the endpoint is kept only until the peer has acknowledged.
+func (c *connection) finish() {
+	c.mu.Lock()
+	sock, released, aborted := c.sock, c.released, c.aborted
+	c.mu.Unlock()
+	if aborted {
+		return
+	}
+	if released {
+		takeConnection(c.id)
+	}
+	drain(sock)
+	sock.Close()
+	c.endpoint.close()
+	c.node.linger(c)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"tailscale.com/ipn"
+)
+
+// dial connects to an address of the tailnet and announces the connection. The
+// network's own stack makes the connection, never the system's dialer, so that
+// no name and no address can lead a dial to the host's own network.
+func (n *node) dial(ctx context.Context, m *mailbox, network, address string) error {
+	if err := checkDialAddress(network, address); err != nil {
+		return err
+	}
+	if err := n.awaitStarted(ctx); err != nil {
+		return err
+	}
+	if err := n.checkRunning(ctx); err != nil {
+		return err
+	}
+	dialer := n.server.Sys().Dialer.Get()
+	target, inTailnet, err := dialer.UserDialPlan(ctx, network, address)
+	if err != nil {
+		return resolveFailure(ctx, address, err)
+	}
+	if !inTailnet || !dialer.UseNetstackForIP(target.Addr()) {
+		return &failure{kindNotInTailnet, notInTailnetText(address, target)}
+	}
+	conn, err := dialer.NetstackDialTCP(ctx, target)
+	if err != nil {
+		return connectFailure(ctx, err)
+	}
+	c, err := newConnection(n, m, conn)
+	if err != nil {
+		return err
+	}
+	if m.announce("dialed", c) != nil {
+		return nil
+	}
+	select {
+	case <-c.settled:
+	case <-m.ctx.Done():
+	}
+	return nil
+}
+
+func checkDialAddress(network, address string) error {
+	if network != "tcp" {
+		return &failure{kindBadAddress, "network " + network + " is not tcp"}
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fail(kindBadAddress, err)
+	}
+	if host == "" {
+		return &failure{kindBadAddress, fmt.Sprintf("address %s names no host", address)}
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return &failure{kindBadAddress, fmt.Sprintf("port %q is not a number from 1 to 65535", port)}
+	}
+	return nil
+}
+
+// checkRunning fails at once when the backend has no way to any peer: tsnet's
+// own dial would wait for a state that may need a person.
+func (n *node) checkRunning(ctx context.Context) error {
+	client, err := n.server.LocalClient()
+	if err != nil {
+		return err
+	}
+	status, err := client.StatusWithoutPeers(ctx)
+	if err != nil {
+		return err
+	}
+	if state := status.BackendState; state != ipn.Running.String() && state != ipn.Starting.String() {
+		return &failure{kindNotRunning, "the node's state is " + state}
+	}
+	return nil
+}
+
+func notInTailnetText(address string, target netip.AddrPort) string {
+	ip := target.Addr().String()
+	if host, _, err := net.SplitHostPort(address); err == nil && host != ip {
+		return fmt.Sprintf("%s is %s, which is no address of this tailnet", host, ip)
+	}
+	return ip + " is no address of this tailnet"
+}
+
+// resolveFailure classifies an error of finding out where an address leads.
+func resolveFailure(ctx context.Context, address string, err error) error {
+	var dns *net.DNSError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return fail(kindUnknownName, err)
+	case errors.As(err, &dns):
+		return fail(kindUnreachable, fmt.Errorf("resolving %s: %w", address, err))
+	default:
+		return fail(kindBadAddress, err)
+	}
+}
+
+// connectFailure classifies what the network stack said of a connect. gonet
+// flattens the stack's error to its text.
+func connectFailure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	text := err.Error()
+	for _, known := range []struct {
+		err  tcpip.Error
+		kind kind
+	}{
+		{&tcpip.ErrConnectionRefused{}, kindRefused},
+		{&tcpip.ErrConnectionReset{}, kindReset},
+		{&tcpip.ErrConnectionAborted{}, kindReset},
+		{&tcpip.ErrAborted{}, kindReset},
+		{&tcpip.ErrTimeout{}, kindTimedOut},
+		{&tcpip.ErrHostUnreachable{}, kindUnreachable},
+		{&tcpip.ErrNetworkUnreachable{}, kindUnreachable},
+	} {
+		if strings.HasSuffix(text, known.err.String()) {
+			return fail(known.kind, err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,40 @@
+// Package main is the Go half of tailport: a Tailscale node (tsnet) in a C
+// archive, driven by a program that owns every decision.
+//
+// # The contract
+//
+// tailscale.h states it for the caller; MESSAGES.md lists what crosses. In this
+// half's words:
+//
+//   - An exported function returns at once. What waits runs in goroutines that
+//     belong to a mailbox, a connection or a node, and end with it.
+//   - A mailbox is one end of a socket pair. A goroutine reads it only to learn
+//     that the caller closed the other end, which cancels the mailbox's context.
+//   - A connection is known by its id until the caller releases or aborts it. The
+//     end of each direction is recorded before the caller can read EOF.
+//   - The caller's descriptors are never touched again once returned.
+//   - All waiting on descriptors goes through Go's poller: no thread is held.
+//   - A panic does not cross the seam: exported functions turn it into -EIO,
+//     goroutines into an error message of kind "internal".
+//
+// # The rooms
+//
+//	exports.go      the C functions: arguments checked, errors as errno
+//	environment.go  the environment of both halves, the vendor's log upload
+//	logs.go         where log lines go
+//	registry.go     handles, ids, counts
+//	socketpair.go   pairs of sockets: one end for the caller, one in the poller
+//	mailbox.go      frames to the caller, cancellation from it
+//	message.go      every message and error kind
+//	node.go         a node: configuration, start, close
+//	login.go        what the backend says until the node is running
+//	watch.go        what the backend says afterwards
+//	listen.go       accepted connections
+//	dial.go         dialed connections, never outside the tailnet
+//	connection.go   a connection's life: announced, claimed, ended, released
+//	pump.go         the two directions of a claimed connection
+//	endpoint.go     the gVisor endpoint that gonet hides
+//	flush.go        waiting for acknowledgements
+package main
+
+func main() {}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"reflect"
+	"sync"
+	"time"
+	"unsafe"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// gonet hides what honest ends need: it cannot abort with RST, cannot set
+// keepalive, flattens errors to text, and does not tell what the peer has
+// acknowledged. This file takes the gVisor endpoint out of gonet's connection by
+// the offset of its unexported fields. checkLayout verifies names and types once
+// at a node's start, and go.sum pins gVisor, so a change of either is an error
+// with a name and never a wrong read.
+
+// layout holds the offsets that checkLayout has verified.
+var layout struct {
+	once          sync.Once
+	err           error
+	endpoint      uintptr // gonet.TCPConn.ep
+	queue         uintptr // gonet.TCPConn.wq
+	sendLock      uintptr // the sync.Mutex inside tcp.Endpoint's send queue
+	sendBufferLen uintptr // tcp.Endpoint's SndBufUsed
+}
+
+// checkLayout finds the fields this file reads.
+func checkLayout() error {
+	layout.once.Do(func() {
+		conn, ep := reflect.TypeFor[gonet.TCPConn](), reflect.TypeFor[tcp.Endpoint]()
+		find := func(t reflect.Type, want reflect.Type, path ...string) (offset uintptr) {
+			for _, name := range path {
+				field, ok := t.FieldByName(name)
+				if !ok {
+					layout.err = errors.Join(layout.err, fmt.Errorf("gVisor's %v has no field %s", t, name))
+					return 0
+				}
+				// FieldByName descends into embedded structs: add up their offsets.
+				for i := range field.Index {
+					offset += t.FieldByIndex(field.Index[:i+1]).Offset
+				}
+				t = field.Type
+			}
+			if t != want {
+				layout.err = errors.Join(layout.err, fmt.Errorf("gVisor's %v is a %v, not a %v", path, t, want))
+			}
+			return offset
+		}
+		layout.endpoint = find(conn, reflect.TypeFor[tcpip.Endpoint](), "ep")
+		layout.queue = find(conn, reflect.TypeFor[*waiter.Queue](), "wq")
+		layout.sendBufferLen = find(ep, reflect.TypeFor[int](), "sndQueueInfo", "SndBufUsed")
+		layout.sendLock = find(ep, reflect.TypeFor[sync.Mutex](), "sndQueueInfo", "sndQueueMu", "mu", "m", "m")
+	})
+	return layout.err
+}
+
+// endpoint is one end of a TCP connection in the node's network stack.
+type endpoint struct {
+	ep    *tcp.Endpoint
+	queue *waiter.Queue
+}
+
+// openEndpoint takes the endpoint out of a connection that tsnet made.
+func openEndpoint(conn net.Conn) (*endpoint, error) {
+	if err := checkLayout(); err != nil {
+		return nil, err
+	}
+	c, ok := conn.(*gonet.TCPConn)
+	if !ok {
+		return nil, fmt.Errorf("a %T is not a connection of the network stack", conn)
+	}
+	base := unsafe.Pointer(c)
+	ep, ok := (*(*tcpip.Endpoint)(unsafe.Add(base, layout.endpoint))).(*tcp.Endpoint)
+	if !ok {
+		return nil, errors.New("the connection has no TCP endpoint")
+	}
+	return &endpoint{ep: ep, queue: *(**waiter.Queue)(unsafe.Add(base, layout.queue))}, nil
+}
+
+// addresses returns the remote and local address, known even after a reset.
+func (e *endpoint) addresses() (remote, local netip.AddrPort) {
+	id := e.ep.Info().(*stack.TransportEndpointInfo).ID
+	return addrPort(id.RemoteAddress, id.RemotePort), addrPort(id.LocalAddress, id.LocalPort)
+}
+
+func addrPort(a tcpip.Address, port uint16) netip.AddrPort {
+	ip, _ := netip.AddrFromSlice(a.AsSlice())
+	return netip.AddrPortFrom(ip.Unmap(), port)
+}
+
+// keepaliveProbes is how many unanswered probes end a connection. They are sent
+// over as long a time as the idle time before them, so that a peer that vanished
+// is gone within twice the setting.
+const keepaliveProbes = 4
+
+// setKeepalive probes the peer after idle time; 0 turns probing off.
+func (e *endpoint) setKeepalive(idle time.Duration) {
+	e.ep.SocketOptions().SetKeepAlive(idle > 0)
+	if idle <= 0 {
+		return
+	}
+	before := tcpip.KeepaliveIdleOption(idle)
+	between := tcpip.KeepaliveIntervalOption(idle / keepaliveProbes)
+	e.ep.SetSockOpt(&before)
+	e.ep.SetSockOpt(&between)
+	e.ep.SetSockOptInt(tcpip.KeepaliveCountOption, keepaliveProbes)
+}
+
+// notify returns a channel that receives when an event of the mask may have
+// happened, and a function that ends the subscription.
+func (e *endpoint) notify(mask waiter.EventMask) (<-chan struct{}, func()) {
+	entry, ready := waiter.NewChannelEntry(mask | waiter.EventHUp | waiter.EventErr)
+	e.queue.EventRegister(&entry)
+	return ready, func() { e.queue.EventUnregister(&entry) }
+}
+
+// read takes what has arrived, without waiting: ErrWouldBlock when nothing has.
+func (e *endpoint) read(buf []byte) (int, tcpip.Error) {
+	w := tcpip.SliceWriter(buf)
+	result, err := e.ep.Read(&w, tcpip.ReadOptions{})
+	if result.Count > 0 {
+		e.ep.ModerateRecvBuf(result.Count)
+	}
+	return result.Count, err
+}
+
+// write queues all of buf, waiting for room as needed.
+func (e *endpoint) write(buf []byte) tcpip.Error {
+	var ready <-chan struct{}
+	var source bytes.Reader
+	for len(buf) > 0 {
+		source.Reset(buf)
+		n, err := e.ep.Write(&source, tcpip.WriteOptions{})
+		buf = buf[n:]
+		switch err.(type) {
+		case nil:
+		case *tcpip.ErrWouldBlock:
+			if ready == nil {
+				// Subscribe, then try again: room may have come meanwhile.
+				var done func()
+				ready, done = e.notify(waiter.WritableEvents)
+				defer done()
+				continue
+			}
+			<-ready
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// closeWrite sends FIN after what is queued.
+func (e *endpoint) closeWrite() tcpip.Error { return e.ep.Shutdown(tcpip.ShutdownWrite) }
+
+// close lets go of the endpoint; the stack still delivers what is queued.
+func (e *endpoint) close() { e.ep.Close() }
+
+// abort sends RST and drops what is queued.
+func (e *endpoint) abort() {
+	e.ep.Abort()
+	e.ep.Close()
+}
+
+// failed reports whether the connection ended by an error, not by FINs.
+func (e *endpoint) failed() bool { return tcp.EndpointState(e.ep.State()) == tcp.StateError }
+
+// unacknowledged is how many queued bytes the peer has not acknowledged. A FIN
+// that is not acknowledged counts as one.
+func (e *endpoint) unacknowledged() uint64 {
+	switch tcp.EndpointState(e.ep.State()) {
+	case tcp.StateError, tcp.StateClose, tcp.StateTimeWait, tcp.StateFinWait2:
+		return 0
+	case tcp.StateFinWait1, tcp.StateClosing, tcp.StateLastAck:
+		return e.queued() + 1
+	default:
+		return e.queued()
+	}
+}
+
+// queued is the length of the send queue: not sent, or sent and not acknowledged.
+func (e *endpoint) queued() uint64 {
+	base := unsafe.Pointer(e.ep)
+	lock := (*sync.Mutex)(unsafe.Add(base, layout.sendLock))
+	lock.Lock()
+	defer lock.Unlock()
+	return uint64(max(0, *(*int)(unsafe.Add(base, layout.sendBufferLen))))
+}

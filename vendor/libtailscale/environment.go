@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"tailscale.com/envknob"
+)
+
+func init() {
+	// A log pipe or a terminal that went away must not end the process.
+	signal.Ignore(syscall.SIGPIPE)
+}
+
+// environment is the argument of tailport_env.
+type environment struct {
+	Unset     []string          `json:"unset"`
+	Set       map[string]string `json:"set"`
+	LogUpload bool              `json:"log_upload"`
+}
+
+// apply changes the environment of both halves: Go's own copy, made when the
+// archive was loaded, and through it the C environment.
+func (e environment) apply() error {
+	for _, name := range e.Unset {
+		envknob.Setenv(name, "") // forgets what a knob read when it was registered
+		if err := os.Unsetenv(name); err != nil {
+			return err
+		}
+	}
+	for name, value := range e.Set {
+		envknob.Setenv(name, value)
+	}
+	if e.LogUpload {
+		envknob.Setenv("TS_NO_LOGS_NO_SUPPORT", "")
+	} else {
+		envknob.SetNoLogsNoSupport()
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+
+	"tailscale.com/client/local"
+	"tailscale.com/health"
+	"tailscale.com/ipn"
+	"tailscale.com/tsconst"
+)
+
+// resubscribePause keeps a bus that ends at once from being asked in a loop.
+const resubscribePause = 200 * time.Millisecond
+
+// followBus calls handle with what the backend says until handle is done, fails,
+// or the context ends. A watch that fell behind is subscribed again, with the
+// state as it then is.
+func (n *node) followBus(ctx context.Context, handle func(*local.Client, *ipn.Notify) (done bool, err error)) error {
+	client, err := n.server.LocalClient()
+	if err != nil {
+		return err
+	}
+	const mask = ipn.NotifyInitialState | ipn.NotifyInitialHealthState | ipn.NotifyNoNetMap
+	for {
+		watcher, err := client.WatchIPNBus(ctx, mask)
+		for err == nil {
+			var notify ipn.Notify
+			if notify, err = watcher.Next(); err != nil {
+				watcher.Close()
+				break
+			}
+			if done, failed := handle(client, &notify); done || failed != nil {
+				watcher.Close()
+				return failed
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(resubscribePause):
+		}
+	}
+}
+
+// followStart reports the way to the running state, or why it cannot be reached.
+func (n *node) followStart(ctx context.Context, m *mailbox) error {
+	if err := n.awaitStarted(ctx); err != nil {
+		return err
+	}
+	var waitingFor string
+	return n.followBus(ctx, func(client *local.Client, notify *ipn.Notify) (bool, error) {
+		if problem := loginProblem(notify); problem != "" {
+			if refusal(problem) {
+				return false, &failure{kindLoginRefused, problem}
+			}
+			if problem != waitingFor {
+				waitingFor = problem
+				if err := m.send(waitingMessage{Type: "waiting", Detail: problem}); err != nil {
+					return true, nil
+				}
+			}
+		}
+		if url := notify.BrowseToURL; url != nil && *url != "" {
+			if err := m.send(loginMessage{Type: "login", URL: *url}); err != nil {
+				return true, nil
+			}
+		}
+		if notify.State == nil {
+			return false, nil
+		}
+		if *notify.State == ipn.Running {
+			info, err := n.info(ctx, client)
+			if err != nil || len(info.Addresses) == 0 {
+				return false, err
+			}
+			return true, m.send(nodeMessage{Type: "running", Node: info})
+		}
+		if err := m.send(stateMessage{Type: "state", State: notify.State.String()}); err != nil {
+			return true, nil
+		}
+		return false, nil
+	})
+}
+
+// info asks the backend who this node is.
+func (n *node) info(ctx context.Context, client *local.Client) (nodeInfo, error) {
+	status, err := client.StatusWithoutPeers(ctx)
+	if err != nil {
+		return nodeInfo{}, err
+	}
+	info := nodeInfo{Addresses: status.TailscaleIPs}
+	if self := status.Self; self != nil {
+		info.Hostname = self.HostName
+		info.DNSName = strings.TrimSuffix(self.DNSName, ".")
+		if self.KeyExpiry != nil {
+			// self.Expired is only kept for peers.
+			info.Expired = self.KeyExpiry.Before(time.Now())
+			info.KeyExpiry = self.KeyExpiry.UTC().Format(time.RFC3339)
+		}
+	}
+	return info, nil
+}
+
+// loginProblem returns what went wrong with the last login attempt, or nothing.
+// A control server that answers within the protocol shows as ErrMessage, one
+// that answers by HTTP status only in the health state.
+func loginProblem(notify *ipn.Notify) string {
+	if notify.ErrMessage != nil {
+		return *notify.ErrMessage
+	}
+	if notify.Health == nil {
+		return ""
+	}
+	return notify.Health.Warnings[tsconst.HealthWarnableLoginState].Args[health.ArgError]
+}
+
+var httpStatus = regexp.MustCompile(`\bhttp (\d{3})\b`)
+
+// transport matches failures of asking, as opposed to answers.
+var transport = regexp.MustCompile(`^(fetch control key|getNoiseClient|register request|rate limited|node registration rate limited)\b`)
+
+// refusal reports whether a login problem is the control server's final answer.
+// A 4xx is, but for 408 and 429; so is any text of the server's own. Failures to
+// reach it, 429 and 5xx are waited out.
+func refusal(problem string) bool {
+	if m := httpStatus.FindStringSubmatch(problem); m != nil {
+		return m[1][0] == '4' && m[1] != "408" && m[1] != "429"
+	}
+	return !transport.MatchString(problem)
+}

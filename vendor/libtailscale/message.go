@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+)
+
+// kind names what went wrong; MESSAGES.md says what each means and whether a
+// retry helps.
+type kind string
+
+const (
+	kindRefused       kind = "refused"
+	kindReset         kind = "reset"
+	kindUnreachable   kind = "unreachable"
+	kindTimedOut      kind = "timed_out"
+	kindCanceled      kind = "canceled"
+	kindBadAddress    kind = "bad_address"
+	kindUnknownName   kind = "unknown_name"
+	kindNotInTailnet  kind = "not_in_tailnet"
+	kindPortInUse     kind = "port_in_use"
+	kindNotRunning    kind = "not_running"
+	kindLoginRefused  kind = "login_refused"
+	kindLoginNeeded   kind = "login_needed"
+	kindStateUnusable kind = "state_unusable"
+	kindClosed        kind = "closed"
+	kindInternal      kind = "internal"
+)
+
+// failure is an error with its kind.
+type failure struct {
+	kind   kind
+	detail string
+}
+
+func (f *failure) Error() string { return string(f.kind) + ": " + f.detail }
+
+// fail makes a failure of a kind from an error's text.
+func fail(k kind, err error) *failure { return &failure{kind: k, detail: err.Error()} }
+
+// failureOf turns any error into a failure; the error of an ended context is
+// recognised, anything else is internal.
+func failureOf(err error) *failure {
+	var f *failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, context.DeadlineExceeded):
+		return fail(kindTimedOut, err)
+	case errors.Is(err, context.Canceled):
+		return fail(kindCanceled, err)
+	default:
+		return fail(kindInternal, err)
+	}
+}
+
+type errorMessage struct {
+	Type   string `json:"type"`
+	Kind   kind   `json:"kind"`
+	Detail string `json:"detail"`
+}
+
+type stateMessage struct {
+	Type  string `json:"type"`
+	State string `json:"state"`
+}
+
+type loginMessage struct {
+	Type string `json:"type"`
+	URL  string `json:"url"`
+}
+
+type waitingMessage struct {
+	Type   string `json:"type"`
+	Detail string `json:"detail"`
+}
+
+// nodeMessage is "running" in a start mailbox and "node" in a watch mailbox.
+type nodeMessage struct {
+	Type string   `json:"type"`
+	Node nodeInfo `json:"node"`
+}
+
+type nodeInfo struct {
+	Hostname  string       `json:"hostname"`
+	DNSName   string       `json:"dns_name"`
+	Addresses []netip.Addr `json:"addresses"`
+	KeyExpiry string       `json:"key_expiry"`
+	Expired   bool         `json:"expired"`
+}
+
+type healthMessage struct {
+	Type     string          `json:"type"`
+	Warnings []healthWarning `json:"warnings"`
+}
+
+type healthWarning struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+type listeningMessage struct {
+	Type    string `json:"type"`
+	Address string `json:"address"`
+}
+
+// connectionMessage is "accepted" in a listen mailbox and "dialed" in a dial
+// mailbox.
+type connectionMessage struct {
+	Type   string         `json:"type"`
+	ID     uint64         `json:"id"`
+	Remote netip.AddrPort `json:"remote"`
+	Local  netip.AddrPort `json:"local"`
+}
+
+type flushedMessage struct {
+	Type        string `json:"type"`
+	Connections int    `json:"connections"`
+	Bytes       uint64 `json:"bytes"`
+}
+
+type closedMessage struct {
+	Type      string `json:"type"`
+	LoggedOut bool   `json:"logged_out"`
+	Abandoned string `json:"abandoned"`
+}
+
+type logMessage struct {
+	Type    string `json:"type"`
+	Text    string `json:"text"`
+	Dropped uint64 `json:"dropped"`
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"syscall"
+	"time"
+
+	"tailscale.com/tsnet"
+)
+
+// nodeConfig is the argument of tailport_start.
+type nodeConfig struct {
+	Dir         string `json:"dir"`
+	Hostname    string `json:"hostname"`
+	ControlURL  string `json:"control_url"`
+	AuthKey     string `json:"auth_key"`
+	Ephemeral   bool   `json:"ephemeral"`
+	KeepaliveMS int64  `json:"keepalive_ms"`
+}
+
+// node is one tsnet server and what lives on it.
+type node struct {
+	handle    uint64
+	server    *tsnet.Server
+	ephemeral bool
+	hasKey    bool
+	keepalive time.Duration
+
+	// ctx ends when the node closes; every mailbox of the node derives from it.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	started  chan struct{} // closed when tsnet's Start has returned
+	startErr error         // its error, once started is closed
+
+	mu        sync.Mutex
+	lingering map[*connection]struct{}
+}
+
+// startNode begins a node's start and returns the mailbox that follows it.
+func startNode(config nodeConfig) (int, *node, error) {
+	if err := checkLayout(); err != nil {
+		return -1, nil, err
+	}
+	n := &node{
+		server: &tsnet.Server{
+			Dir:        config.Dir,
+			Hostname:   config.Hostname,
+			ControlURL: config.ControlURL,
+			AuthKey:    config.AuthKey,
+			Ephemeral:  config.Ephemeral,
+			Logf:       logf,
+			UserLogf:   logf,
+		},
+		ephemeral: config.Ephemeral,
+		hasKey:    config.AuthKey != "",
+		keepalive: time.Duration(config.KeepaliveMS) * time.Millisecond,
+		started:   make(chan struct{}),
+		lingering: make(map[*connection]struct{}),
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	fd, err := n.openMailbox(n.followStart)
+	if err != nil {
+		n.cancel()
+		return -1, nil, err
+	}
+	addNode(n)
+	go func() {
+		defer close(n.started)
+		n.startErr = guarded(n.server.Start)
+	}()
+	return fd, n, nil
+}
+
+// openMailbox runs work in a mailbox that ends with the node.
+func (n *node) openMailbox(work func(ctx context.Context, m *mailbox) error) (int, error) {
+	fd, m, err := newMailbox(n.ctx)
+	if err != nil {
+		return -1, err
+	}
+	m.run(func(ctx context.Context) error {
+		err := work(ctx, m)
+		if n.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return &failure{kindClosed, "the node is closed"}
+		}
+		return err
+	})
+	return fd, nil
+}
+
+// awaitStarted waits until tsnet's Start has returned, and returns its error.
+func (n *node) awaitStarted(ctx context.Context) error {
+	select {
+	case <-n.started:
+		return startFailure(n.startErr)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// startFailure tells a state directory that cannot be used from other failures.
+func startFailure(err error) error {
+	var path *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &path), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES):
+		return fail(kindStateUnusable, err)
+	default:
+		return failureOf(err)
+	}
+}
+
+// The bounds of a close, kept by the caller's contract: 2 s, or 7 s where an
+// ephemeral node is logged out (tsnet itself gives the logout 5 s).
+const (
+	closeLimit  = 1900 * time.Millisecond
+	logoutLimit = 6900 * time.Millisecond
+)
+
+// closeNode ends the node and reports it in a mailbox of its own.
+func closeNode(n *node) (int, error) {
+	fd, m, err := newMailbox(context.Background())
+	if err != nil {
+		return -1, err
+	}
+	// The report outlives a caller that does not wait for it: only the
+	// message is lost, not the close.
+	m.run(func(context.Context) error { return m.send(n.close()) })
+	return fd, nil
+}
+
+// close ends everything on the node, then tsnet, as far as the time allows.
+func (n *node) close() closedMessage {
+	limit := closeLimit
+	if n.ephemeral {
+		limit = logoutLimit
+	}
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	n.cancel()
+	for _, c := range connectionsOf(n) {
+		c.abort()
+	}
+
+	report := closedMessage{Type: "closed"}
+	closed := make(chan struct{})
+	stage := make(chan string, 2)
+	go func() {
+		defer close(closed)
+		// tsnet's Close must not run beside its Start.
+		stage <- "the node's start has not returned"
+		<-n.started
+		stage <- "the node's close has not returned"
+		n.closeServer()
+	}()
+	select {
+	case <-closed:
+		report.LoggedOut = n.ephemeral && n.startErr == nil
+	case <-deadline.C:
+		for len(stage) > 0 {
+			report.Abandoned = <-stage
+		}
+		report.Abandoned += fmt.Sprintf(" after %v; left behind", limit)
+		logf("close: %s", report.Abandoned)
+	}
+	return report
+}
+
+func (n *node) closeServer() {
+	err := guarded(func() error {
+		if n.startErr == nil {
+			return n.server.Close()
+		}
+		// A failed Start has closed what it opened, but for the event bus.
+		if sys := n.server.Sys(); sys != nil {
+			sys.Bus.Get().Close()
+		}
+		return nil
+	})
+	if err != nil {
+		logf("closing the node: %v", err)
+	}
+}

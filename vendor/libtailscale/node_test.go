@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestADialToABlackHoleEndsAtItsTimeout(t *testing.T) {
+	tn := newTailnet(t)
+	tn.control.AddFakeNode()
+	hole := tn.control.AllNodes()[0].Addresses[0].Addr().String()
+	n := tn.node(t, nodeConfig{})
+	began := time.Now()
+	box := n.openDial(t, net.JoinHostPort(hole, "80"), 300*time.Millisecond)
+	box.failure(t, kindTimedOut)
+	if took := time.Since(began); took < 300*time.Millisecond || took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestADialToABlackHoleEndsWhenItsMailboxCloses(t *testing.T) {
+	tn := newTailnet(t)
+	tn.control.AddFakeNode()
+	hole := tn.control.AllNodes()[0].Addresses[0].Addr().String()
+	n := tn.node(t, nodeConfig{})
+	before := runtime.NumGoroutine()
+	box := n.openDial(t, net.JoinHostPort(hole, "80"), time.Hour)
+	eventually(t, "the dial is under way", func() bool { return runtime.NumGoroutine() > before })
+	box.Close()
+	eventually(t, "no mailbox is left", func() bool { return count().mailboxes == 0 })
+	eventually(t, "no dial is left", func() bool { return !stackHas("(*node).dial(") })
+}
+
+// stackHas reports whether any goroutine runs a function.
+func stackHas(function string) bool {
+	buf := make([]byte, 4<<20)
+	return strings.Contains(string(buf[:runtime.Stack(buf, true)]), function)
+}
+
+func TestADialNeverLeavesTheTailnet(t *testing.T) {
+	tn := newTailnet(t)
+	n := tn.node(t, nodeConfig{})
+	// Something listens there: the system's dialer would reach it.
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for address, want := range map[string]kind{
+		ln.Addr().String(): kindNotInTailnet,
+		strings.Replace(ln.Addr().String(), "127.0.0.1", "localhost", 1): kindNotInTailnet,
+		"10.1.2.3:80":       kindNotInTailnet,
+		"[fd00::1]:80":      kindNotInTailnet,
+		"100.100.100.100:1": kindNotInTailnet,
+		"peer":              kindBadAddress,
+		":80":               kindBadAddress,
+		"100.64.0.1:0":      kindBadAddress,
+		"100.64.0.1:http":   kindBadAddress,
+	} {
+		t.Run(address, func(t *testing.T) { n.openDial(t, address, patience).failure(t, want) })
+	}
+}
+
+func TestADialToAClosedPortIsRefused(t *testing.T) {
+	l := newLink(t, nodeConfig{})
+	l.n.openDial(t, net.JoinHostPort(l.peerIP.String(), "9"), patience).failure(t, kindRefused)
+}
+
+func TestAPeerIsReachedByItsName(t *testing.T) {
+	l := newLink(t, nodeConfig{})
+	for _, name := range []string{"peer", "peer.tailnet.test"} {
+		box := l.n.openDial(t, net.JoinHostPort(name, linkPort), patience)
+		near := box.take(t, "dialed")
+		far, err := l.far.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		exchange(t, near, far, 1)
+		near.leave()
+		far.Close()
+	}
+}
+
+func TestAPortIsListenedOnOnce(t *testing.T) {
+	tn := newTailnet(t)
+	n := tn.node(t, nodeConfig{})
+	first := n.openListen(t, ":7000")
+	fd, err := n.openMailbox(func(ctx context.Context, m *mailbox) error { return n.listen(ctx, m, "tcp", ":7000") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	openBox(t, fd).failure(t, kindPortInUse)
+	first.Close()
+	eventually(t, "the port is free again", func() bool {
+		ln, err := n.server.Listen("tcp", ":7000")
+		if err == nil {
+			ln.Close()
+		}
+		return err == nil
+	})
+}
+
+func TestCloseDuringStartIsBounded(t *testing.T) {
+	// Accepts connections and never answers.
+	control, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer control.Close()
+	environment{}.apply()
+	began := time.Now()
+	fd, n, err := startNode(nodeConfig{Dir: t.TempDir(), Hostname: "n", ControlURL: "http://" + control.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := openBox(t, fd)
+	sn := &seamNode{node: n}
+	sn.shut(t)
+	if took := time.Since(began); took > 2*time.Second+slack {
+		t.Errorf("close during start took %v", took)
+	}
+	for {
+		m, err := start.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.text("type") == "error" && m.text("kind") != string(kindClosed) {
+			t.Errorf("the start ended with %s: %s", m.text("kind"), m.text("detail"))
+		}
+	}
+}
+
+// slack is what a loaded machine may add to a bound.
+const slack = 3 * time.Second
+
+func TestARefusedKeyIsToldFromAnUnreachableControl(t *testing.T) {
+	t.Run("by the protocol", func(t *testing.T) {
+		tn := newTailnet(t)
+		tn.control.RequireAuthKey = "right"
+		startFails(t, nodeConfig{ControlURL: tn.url, AuthKey: "wrong"}, kindLoginRefused, "invalid authkey")
+	})
+	for text, want := range map[string]bool{
+		"invalid authkey":                                             true,
+		"register request: http 401: unauthorized":                    true,
+		"register request: http 403: forbidden":                       true,
+		"register request: http 429: slow down":                       false,
+		"register request: http 500: oops":                            false,
+		"register request: http 503: later":                           false,
+		"register request: Post \"https://x\": dial tcp: refused":     false,
+		"fetch control key: Get \"http://x/key\": connection refused": false,
+		"node registration rate limited; will retry after 5s":         false,
+	} {
+		if got := refusal(text); got != want {
+			t.Errorf("refusal(%q) = %v", text, got)
+		}
+	}
+}
+
+func startFails(t *testing.T, config nodeConfig, want kind, detail string) {
+	t.Helper()
+	config.Dir, config.Hostname = t.TempDir(), "n"
+	fd, n, err := startNode(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer (&seamNode{node: n}).shut(t)
+	box := openBox(t, fd)
+	for {
+		m, err := box.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.text("type") == "error" {
+			if m.text("kind") != string(want) || !strings.Contains(m.text("detail"), detail) {
+				t.Errorf("got %s: %s", m.text("kind"), m.text("detail"))
+			}
+			return
+		}
+	}
+}
+
+func TestAStateDirectoryThatCannotBeUsedIsSaidSo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environment{}.apply()
+	fd, n, err := startNode(nodeConfig{Dir: filepath.Join(file, "state"), Hostname: "n", ControlURL: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	openBox(t, fd).failure(t, kindStateUnusable)
+	(&seamNode{node: n}).shut(t)
+}
+
+func TestABusyControlIsWaitedOut(t *testing.T) {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "busy", http.StatusServiceUnavailable)
+	}))
+	defer busy.Close()
+	environment{}.apply()
+	fd, n, err := startNode(nodeConfig{Dir: t.TempDir(), Hostname: "n", ControlURL: busy.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := openBox(t, fd).until(t, "waiting")
+	if !strings.Contains(waiting.text("detail"), "503") {
+		t.Errorf("waiting for %q", waiting.text("detail"))
+	}
+	(&seamNode{node: n}).shut(t)
+}
+
+func TestWatchTellsTheNodeAndItsChanges(t *testing.T) {
+	tn := newTailnet(t)
+	n := tn.node(t, nodeConfig{Hostname: "watched"})
+	fd, err := n.openMailbox(n.watch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := openBox(t, fd)
+	if state := box.until(t, "state"); state.text("state") != "Running" {
+		t.Errorf("state %s", state["state"])
+	}
+	if node := box.until(t, "node"); !strings.Contains(string(node["node"]), "watched.tailnet.test") {
+		t.Errorf("node %s", node["node"])
+	}
+	tn.control.SetExpireAllNodes(true)
+	for !strings.Contains(string(box.until(t, "node")["node"]), `"expired":true`) {
+	}
+	if state := box.until(t, "state"); state.text("state") != "NeedsLogin" {
+		t.Errorf("state %s of an expired node", state["state"])
+	}
+}
+
+func TestAnEphemeralNodeIsLoggedOutAtItsClose(t *testing.T) {
+	tn := newTailnet(t)
+	n := tn.node(t, nodeConfig{Ephemeral: true})
+	takeNode(n.handle)
+	report := n.close()
+	if !report.LoggedOut || report.Abandoned != "" {
+		t.Errorf("close reports %+v", report)
+	}
+	for _, left := range tn.control.AllNodes() {
+		if !left.KeyExpiry.Before(time.Now()) {
+			t.Errorf("control still takes %s for logged in", left.Name)
+		}
+	}
+}
+
+func TestAFullLogMailboxDropsAndCounts(t *testing.T) {
+	fd, err := openLogs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := openBox(t, fd)
+	before := logs.dropped.Load()
+	for i := range 20 * logBacklog {
+		logf("line %d %s", i, strings.Repeat("x", 100))
+	}
+	if logs.dropped.Load() == before {
+		t.Fatal("nothing was dropped")
+	}
+	if first := box.until(t, "log"); !strings.HasPrefix(first.text("text"), "line 0 ") {
+		t.Errorf("first line %s", first["text"])
+	}
+	fd, err = openLogs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := openBox(t, fd)
+	logf("for the second")
+	if m := second.until(t, "log"); m.text("text") != "for the second" {
+		t.Errorf("the second mailbox got %s", m["text"])
+	}
+	for {
+		if _, err := box.next(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAPanicBecomesAnError(t *testing.T) {
+	err := guarded(func() error { panic("boom") })
+	if f := failureOf(err); f.kind != kindInternal || !strings.Contains(f.detail, "boom") {
+		t.Errorf("%v", err)
+	}
+}

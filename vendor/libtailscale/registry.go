@@ -1,0 +1,107 @@
+package main
+
+import (
+	"runtime"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+)
+
+// registry holds everything a handle or an id can name, and counts what is
+// alive. All of it is empty when every node, mailbox and connection is closed.
+var registry struct {
+	mu          sync.Mutex
+	lastNode    uint64
+	nodes       map[uint64]*node
+	lastID      uint64
+	connections map[uint64]*connection
+
+	mailboxes atomic.Int64
+	lingering atomic.Int64
+}
+
+func init() {
+	registry.nodes = make(map[uint64]*node)
+	registry.connections = make(map[uint64]*connection)
+}
+
+func addNode(n *node) {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	registry.lastNode++
+	n.handle = registry.lastNode
+	registry.nodes[n.handle] = n
+}
+
+// findNode returns the node of a handle, or nil.
+func findNode(handle uint64) *node {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	return registry.nodes[handle]
+}
+
+// takeNode returns the node of a handle and retires the handle, or nil.
+func takeNode(handle uint64) *node {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	n := registry.nodes[handle]
+	delete(registry.nodes, handle)
+	return n
+}
+
+func addConnection(c *connection) {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	registry.lastID++
+	c.id = registry.lastID
+	registry.connections[c.id] = c
+}
+
+// findConnection returns the connection of an id, or nil.
+func findConnection(id uint64) *connection {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	return registry.connections[id]
+}
+
+// takeConnection returns the connection of an id and retires the id, or nil.
+func takeConnection(id uint64) *connection {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	c := registry.connections[id]
+	delete(registry.connections, id)
+	return c
+}
+
+// connectionsOf lists a node's connections whose ids are known.
+func connectionsOf(n *node) []*connection {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	var found []*connection
+	for _, c := range registry.connections {
+		if c.node == n {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// counts is struct tailport_counts of tailscale.h.
+type counts struct {
+	nodes, mailboxes, connections, lingering, goroutines, threads, droppedLogLines uint64
+}
+
+func count() counts {
+	registry.mu.Lock()
+	nodes, connections := len(registry.nodes), len(registry.connections)
+	registry.mu.Unlock()
+	return counts{
+		nodes:           uint64(nodes),
+		mailboxes:       uint64(registry.mailboxes.Load()),
+		connections:     uint64(connections),
+		lingering:       uint64(registry.lingering.Load()),
+		goroutines:      uint64(runtime.NumGoroutine()),
+		threads:         uint64(pprof.Lookup("threadcreate").Count()),
+		droppedLogLines: logs.dropped.Load(),
+	}
+}

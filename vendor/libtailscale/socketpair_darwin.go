@@ -1,0 +1,6 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+// fionread asks a socket for the number of bytes waiting to be read.
+const fionread = unix.FIONREAD
