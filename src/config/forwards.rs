@@ -1,0 +1,169 @@
+//! All forwards of a configuration, from arguments or from variables, no two in one place.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+
+use super::forward::{Forward, ForwardError};
+use super::problems::{Mistake, shown};
+use super::settings::Settings;
+use super::short_form::ShortForm;
+
+/// The variables that arguments of `expose` and `connect` stand in for.
+const VARIABLES: [&str; 5] = [
+    "TS_EXPOSE",
+    "TS_CONNECT",
+    "TS_TARGET",
+    "TS_LISTEN",
+    "TS_LOCAL_ADDR",
+];
+
+/// Where the forwards are said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ForwardArguments {
+    /// In the variables: `run` and `check`.
+    #[default]
+    None,
+    /// In the arguments of `expose`. The variables of forwards are not used then.
+    Expose(Vec<OsString>),
+    /// In the arguments of `connect`. The variables of forwards are not used then.
+    Connect(Vec<OsString>),
+}
+
+/// What is read before forwards are put together.
+pub(super) struct Sources {
+    /// TS_EXPOSE.
+    pub(super) expose: Option<String>,
+    /// TS_CONNECT.
+    pub(super) connect: Option<String>,
+    /// TS_TARGET and its companions.
+    pub(super) short: ShortForm,
+}
+
+/// Takes the variables of forwards out when arguments stand in for them.
+pub(super) fn prefer_arguments(arguments: &ForwardArguments, settings: &mut Settings) {
+    match arguments {
+        ForwardArguments::None => {}
+        ForwardArguments::Expose(_) => settings.set_aside(&VARIABLES, "expose"),
+        ForwardArguments::Connect(_) => settings.set_aside(&VARIABLES, "connect"),
+    }
+}
+
+/// Every forward. What is wrong is noted in the settings, and then the list may be short of some.
+pub(super) fn collect(
+    arguments: &ForwardArguments,
+    sources: Sources,
+    settings: &mut Settings,
+) -> Vec<Forward> {
+    let mut list = List::default();
+    match arguments {
+        ForwardArguments::None => {
+            list.add_items(
+                "TS_EXPOSE",
+                sources.expose.as_deref(),
+                Forward::expose,
+                Forward::EXPOSE_RULE,
+            );
+            list.add_items(
+                "TS_CONNECT",
+                sources.connect.as_deref(),
+                Forward::connect,
+                Forward::CONNECT_RULE,
+            );
+            if let Some(forward) = sources.short.forward(settings) {
+                list.add("TS_TARGET".to_owned(), forward);
+            }
+            if !VARIABLES.iter().any(|name| settings.is_given(name)) {
+                list.mistakes.push(nothing_to_forward());
+            }
+        }
+        ForwardArguments::Expose(items) => {
+            list.add_arguments("expose", items, Forward::expose, Forward::EXPOSE_RULE);
+        }
+        ForwardArguments::Connect(items) => {
+            list.add_arguments("connect", items, Forward::connect, Forward::CONNECT_RULE);
+        }
+    }
+    settings.mistakes.append(&mut list.mistakes);
+    list.forwards
+        .into_iter()
+        .map(|(_, forward)| forward)
+        .collect()
+}
+
+fn nothing_to_forward() -> Mistake {
+    let why = "none is set, so there is nothing to forward";
+    Mistake::new("TS_EXPOSE, TS_CONNECT, TS_TARGET", why).allowed(
+        "at least one of them, or the arguments of `tailport expose` or `tailport connect`",
+    )
+}
+
+type Read = fn(&str) -> Result<Forward, ForwardError>;
+
+/// Forwards so far, each with who said it.
+#[derive(Default)]
+struct List {
+    forwards: Vec<(String, Forward)>,
+    mistakes: Vec<Mistake>,
+}
+
+impl List {
+    fn add_items(&mut self, name: &str, items: Option<&str>, read: Read, rule: &str) {
+        for item in items.into_iter().flat_map(|items| items.split(',')) {
+            self.add_read(name, item, read, rule);
+        }
+    }
+
+    fn add_arguments(&mut self, verb: &str, items: &[OsString], read: Read, rule: &str) {
+        let subject = format!("argument of {verb}");
+        if items.is_empty() {
+            self.mistakes
+                .push(Mistake::new(&subject, "is missing").allowed(rule));
+        }
+        for item in items {
+            match item.to_str() {
+                Some(item) => self.add_read(&subject, item, read, rule),
+                None => self.wrong(
+                    &subject,
+                    &item.to_string_lossy(),
+                    "is not valid UTF-8",
+                    rule,
+                ),
+            }
+        }
+    }
+
+    fn add_read(&mut self, subject: &str, item: &str, read: Read, rule: &str) {
+        match read(item) {
+            Ok(forward) => self.add(subject.to_owned(), forward),
+            Err(error) => self.wrong(subject, item, error, rule),
+        }
+    }
+
+    fn add(&mut self, subject: String, forward: Forward) {
+        match self
+            .forwards
+            .iter()
+            .find(|(_, other)| other.collides_with(&forward))
+        {
+            Some((first, other)) => {
+                let why = format!(
+                    "listens on {} like {} of {first}",
+                    forward.listen(),
+                    shown(&other.to_string())
+                );
+                self.wrong(
+                    &subject,
+                    &forward.to_string(),
+                    why,
+                    "one forward for each listening port",
+                );
+            }
+            None => self.forwards.push((subject, forward)),
+        }
+    }
+
+    fn wrong(&mut self, subject: &str, item: &str, why: impl Display, rule: &str) {
+        self.mistakes
+            .push(Mistake::new(subject, why).given(item).allowed(rule));
+    }
+}

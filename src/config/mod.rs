@@ -1,0 +1,200 @@
+//! The configuration: from flags and environment to a [`Config`] that has nothing left to check.
+//!
+//! ```text
+//! flags, environment ─► settings ─► variables (the one list; envy + serde) ─► readings
+//!   readings ─► auth_key, state_path, forwards (short_form) ─► Config, or Problems with every mistake
+//! ```
+//!
+//! [`parse`] opens no socket and changes nothing. It reads the key file when one is configured. The
+//! environment is an argument, so that tests never touch the real one. A bad value never falls back
+//! to a default: it is a mistake. A configuration file, when there is one, takes its place between
+//! defaults and environment in `settings`.
+
+pub mod address;
+mod auth_key;
+mod connection_count;
+mod control_url;
+pub mod duration;
+mod foreign;
+pub mod forward;
+mod forwards;
+mod hostname;
+mod key_file;
+mod log;
+mod memory_limit;
+pub mod path_walk;
+mod problems;
+mod reading;
+mod secret;
+mod settings;
+mod short_form;
+mod state_path;
+mod summary;
+mod switch;
+mod tables;
+mod variable;
+pub mod variables;
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use address::{Host, Target};
+pub use control_url::ControlUrl;
+pub use forward::Forward;
+pub use forwards::ForwardArguments;
+pub use log::{LogConfig, LogFilter, LogFormat};
+pub use memory_limit::MemoryLimit;
+pub use problems::{Mistake, Problems, chain};
+pub use secret::{REDACTED, Secret, redact};
+pub use summary::Summary;
+
+use settings::Settings;
+use short_form::ShortForm;
+
+/// Everything that the program is asked to do.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The node on the tailnet.
+    pub node: NodeConfig,
+    /// What is forwarded: at least one, no two in one place.
+    pub forwards: Vec<Forward>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// The most connections at one time, over all forwards.
+    pub max_connections: NonZeroU32,
+    /// The soft memory limit of the Go half.
+    pub memory_limit: MemoryLimit,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// The node on the tailnet.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Its name: a valid DNS label.
+    pub hostname: String,
+    /// The control server; `None` is Tailscale's.
+    pub control_url: Option<ControlUrl>,
+    /// Its identity's directory, absolute, valid UTF-8. It may not exist yet.
+    pub state_dir: PathBuf,
+    /// The key of the first login. Without one and without state, a person must log in.
+    pub auth_key: Option<Secret>,
+    /// Whether it is removed from the tailnet on exit.
+    pub ephemeral: bool,
+}
+
+/// How long things may take; each is in whole milliseconds and at most [`duration::LONGEST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the start to a running node or a login URL. More than zero.
+    pub start: Duration,
+    /// A person's time at the login URL. Zero does not wait.
+    pub login: Duration,
+    /// The whole dial of one connection, retries included. More than zero.
+    pub dial: Duration,
+    /// Silence in both directions that ends a connection; `None` is never. More than zero.
+    pub idle: Option<Duration>,
+    /// Open connections' time after a stop signal. Zero ends them at once.
+    pub drain: Duration,
+    /// Idle time before keepalive probes; `None` is no probes. More than zero. Kernel sockets count
+    /// whole seconds: round up there.
+    pub keepalive: Option<Duration>,
+}
+
+/// What the command line says, before it is checked.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// Flags, each as the name of its variable and the text given.
+    pub flags: Vec<(&'static str, OsString)>,
+    /// Forwards that stand in for the variables of forwards.
+    pub forwards: ForwardArguments,
+}
+
+/// A good configuration and what is odd about it.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The configuration.
+    pub config: Config,
+    /// Things that are odd but not wrong, such as an unknown variable; to be logged.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// The settings in effect as text, secrets redacted.
+    pub fn summary(&self) -> Summary<'_> {
+        Summary(self)
+    }
+}
+
+/// Reads the whole configuration. Flags win over the environment, the environment over defaults.
+///
+/// # Errors
+/// Every mistake at once, each by its variable, flag or argument, with what is allowed.
+pub fn parse(
+    arguments: &Arguments,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Parsed, Problems> {
+    let mut settings = Settings::collect(&arguments.flags, environment);
+    forwards::prefer_arguments(&arguments.forwards, &mut settings);
+    let config = build(&arguments.forwards, &mut settings);
+    let Settings {
+        mut mistakes,
+        warnings,
+        ..
+    } = settings;
+    match config {
+        Some(config) if mistakes.is_empty() => Ok(Parsed { config, warnings }),
+        _ => {
+            if mistakes.is_empty() {
+                mistakes.push(Mistake::new("configuration", "is incomplete"));
+            }
+            Err(Problems { mistakes, warnings })
+        }
+    }
+}
+
+/// `None` only when a mistake is noted in the settings.
+fn build(arguments: &ForwardArguments, settings: &mut Settings) -> Option<Config> {
+    let read = settings.read();
+    let auth_key = auth_key::choose(read.ts_authkey.ok(), read.ts_authkey_file.ok(), settings);
+    let state_dir = state_path::choose(read.ts_state_dir.ok(), settings);
+    let short = ShortForm {
+        target: read.ts_target.ok(),
+        listen: read.ts_listen.ok(),
+        local: read.ts_local_addr.ok(),
+    };
+    let sources = forwards::Sources {
+        expose: read.ts_expose.ok(),
+        connect: read.ts_connect.ok(),
+        short,
+    };
+    let forwards = forwards::collect(arguments, sources, settings);
+    let more_than_zero = |duration: Duration| Some(duration).filter(|duration| !duration.is_zero());
+    Some(Config {
+        node: NodeConfig {
+            hostname: read.ts_hostname.ok()?.0,
+            control_url: read.ts_control_url.ok(),
+            state_dir: state_dir?,
+            auth_key,
+            ephemeral: read.ts_ephemeral.ok()?.0,
+        },
+        forwards,
+        timeouts: Timeouts {
+            start: read.ts_timeout.ok()?.0,
+            login: read.ts_login_timeout.ok()?.0,
+            dial: read.ts_dial_timeout.ok()?.0,
+            idle: more_than_zero(read.ts_idle_timeout.ok()?.0),
+            drain: read.ts_drain_timeout.ok()?.0,
+            keepalive: more_than_zero(read.ts_keepalive.ok()?.0),
+        },
+        max_connections: read.ts_max_connections.ok()?.0,
+        memory_limit: read.ts_memory_limit.ok()?,
+        log: LogConfig {
+            filter: read.ts_log.ok()?,
+            format: read.ts_log_format.ok()?,
+            upload: read.ts_log_upload.ok()?.0,
+        },
+    })
+}

@@ -1,0 +1,158 @@
+//! The texts of all settings before they are understood: defaults, then the environment, then
+//! flags, the later ones winning. Of the environment only our own names are looked at, so what
+//! other variables hold never matters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+
+use super::foreign;
+use super::problems::Mistake;
+use super::variable::{DefaultValue, Variable};
+use super::variables::{self, Readings, VARIABLES};
+
+/// Variables that are not ours and say where things are.
+const SURROUNDINGS: [&str; 4] = [
+    "STATE_DIRECTORY",
+    "XDG_STATE_HOME",
+    "HOME",
+    "CREDENTIALS_DIRECTORY",
+];
+
+/// Every text that a setting may come from.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    texts: BTreeMap<&'static str, String>,
+    flagged: BTreeSet<&'static str>,
+    given: BTreeSet<&'static str>,
+    surroundings: BTreeMap<&'static str, OsString>,
+    /// What is wrong so far.
+    pub(super) mistakes: Vec<Mistake>,
+    /// What is odd so far.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Collects the texts. Of a variable that is there twice the first counts, as for the C
+    /// library.
+    pub(super) fn collect(
+        flags: &[(&'static str, OsString)],
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Settings {
+        let mut settings = Settings::default();
+        for variable in VARIABLES {
+            if let DefaultValue::Text(text) = variable.default {
+                settings.texts.insert(variable.name, text.to_owned());
+            }
+        }
+        let mut texts: BTreeMap<&'static str, OsString> = BTreeMap::new();
+        for (name, text) in environment {
+            let Some(name) = name.to_str() else { continue };
+            if let Some(variable) = variables::find(name) {
+                texts.entry(variable.name).or_insert(text);
+            } else if let Some(known) = SURROUNDINGS.into_iter().find(|known| *known == name) {
+                settings.surroundings.entry(known).or_insert(text);
+            } else {
+                settings.warnings.extend(foreign::warning(name));
+            }
+        }
+        for (name, text) in flags {
+            settings.flagged.insert(name);
+            texts.insert(name, text.clone());
+        }
+        for variable in VARIABLES {
+            if let Some(text) = texts.get(variable.name) {
+                settings.take(variable, text);
+            }
+        }
+        settings
+    }
+
+    fn take(&mut self, variable: &'static Variable, text: &OsStr) {
+        self.given.insert(variable.name);
+        self.texts.remove(variable.name);
+        match text.to_str() {
+            Some("") => {
+                self.refuse(variable.name, "is empty: give it a value or unset it");
+            }
+            Some(text) => {
+                self.texts.insert(variable.name, text.to_owned());
+            }
+            None => {
+                self.refuse(variable.name, "is not valid UTF-8");
+            }
+        }
+    }
+
+    /// Understands every text and notes each mistake.
+    pub(super) fn read(&mut self) -> Readings {
+        let pairs = self
+            .texts
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.clone()));
+        let readings: Readings = match envy::from_iter(pairs) {
+            Ok(readings) => readings,
+            Err(error) => {
+                self.mistakes.push(Mistake::new("environment", error));
+                return Readings::default();
+            }
+        };
+        for (name, why) in readings.wrong() {
+            self.refuse(name, why);
+        }
+        readings
+    }
+
+    /// Notes a mistake of this variable, in the words of [`Settings::mistake`].
+    pub(super) fn refuse(&mut self, name: &'static str, why: impl std::fmt::Display) {
+        let mistake = self.mistake(name, why);
+        self.mistakes.push(mistake);
+    }
+
+    /// A mistake of this variable: with its flag when that gave the text, the text unless it is
+    /// secret, and the rule.
+    fn mistake(&self, name: &'static str, why: impl std::fmt::Display) -> Mistake {
+        let Some(variable) = variables::find(name) else {
+            return Mistake::new(name, why);
+        };
+        let mistake = Mistake::new(self.label(name), why).allowed(variable.rule);
+        match self.texts.get(name) {
+            Some(text) if !variable.secret => mistake.given(text),
+            _ => mistake,
+        }
+    }
+
+    /// How the user knows this setting: its variable, or the flag with its variable.
+    pub(super) fn label(&self, name: &str) -> String {
+        match variables::find(name).and_then(|variable| variable.flag) {
+            Some(flag) if self.flagged.contains(name) => format!("--{flag} ({name})"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// Whether the environment or a flag gave this variable, well or badly.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.given.contains(name)
+    }
+
+    /// One of the variables that say where things are, when it is set and not empty.
+    pub(super) fn surrounding(&self, name: &str) -> Option<&OsStr> {
+        self.surroundings
+            .get(name)
+            .map(OsString::as_os_str)
+            .filter(|text| !text.is_empty())
+    }
+
+    /// Takes variables out that the command line stands in for, with a warning for each that was
+    /// set.
+    pub(super) fn set_aside(&mut self, names: &[&'static str], verb: &str) {
+        for name in names {
+            self.texts.remove(name);
+            if self.given.remove(name) {
+                self.mistakes.retain(|mistake| mistake.subject() != *name);
+                self.warnings.push(format!(
+                    "{name} is not used: {verb} forwards only what its arguments say"
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Forwards: lists, short forms, and what is wrong with them.
+
+use crate::{bad, forwards, mistakes, refused};
+
+#[test]
+fn malformed_ports_and_addresses_of_forwards_are_refused() {
+    for (name, text) in [
+        ("TS_EXPOSE", "0=127.0.0.1:22"),
+        ("TS_EXPOSE", "65536=127.0.0.1:22"),
+        ("TS_EXPOSE", "ssh=127.0.0.1:22"),
+        ("TS_EXPOSE", "22=127.0.0.1"),
+        ("TS_EXPOSE", "22=127.0.0.256:22"),
+        ("TS_EXPOSE", "22=::1:22"),
+        ("TS_CONNECT", "rdp-host:3389"),
+        ("TS_CONNECT", "70000=rdp-host:3389"),
+        ("TS_CONNECT", "1.2.3:80=rdp-host:3389"),
+        ("TS_CONNECT", "33389=rdp-host:0"),
+    ] {
+        let found = mistakes(&[(name, text)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with(&format!("{name}: {text:?}: ")),
+            "{}",
+            found[0]
+        );
+        assert!(found[0].contains("; allowed: "), "{}", found[0]);
+    }
+}
+
+#[test]
+fn every_bad_item_of_a_list_is_named() {
+    let found = mistakes(&[("TS_EXPOSE", "22,x=1,80=db,,443")]);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(
+        found[0].contains("\"x=1\"")
+            && found[1].contains("\"80=db\"")
+            && found[2].contains("is empty")
+    );
+}
+
+#[test]
+fn what_only_later_versions_forward_is_said_so() {
+    for text in [
+        "53/udp=127.0.0.1:53",
+        "443/tls=127.0.0.1:8080",
+        "8080=unix:/run/app.sock",
+    ] {
+        let found = mistakes(&[("TS_EXPOSE", text)]);
+        assert!(
+            found.len() == 1 && found[0].contains("not supported by this version"),
+            "{found:?}"
+        );
+    }
+    assert!(
+        mistakes(&[("TS_TARGET", "unix:/run/app.sock")])[0]
+            .contains("not supported by this version")
+    );
+    assert!(
+        bad(&[("TS_TARGET", "127.0.0.1:1"), ("TS_LISTEN", "53/udp")])[0].contains("not supported")
+    );
+}
+
+#[test]
+fn lists_of_forwards_are_read_in_order() {
+    let found = forwards(&[
+        ("TS_EXPOSE", "22=127.0.0.1:2222, 3389=10.0.0.5:3389"),
+        (
+            "TS_CONNECT",
+            "127.0.0.1:33389=rdp-host:3389,0.0.0.0:80=[fd7a::2]:80,8022=h:22",
+        ),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "expose 22=127.0.0.1:2222",
+            "expose 3389=10.0.0.5:3389",
+            "connect 127.0.0.1:33389=rdp-host:3389",
+            "connect 0.0.0.0:80=[fd7a::2]:80",
+            "connect 127.0.0.1:8022=h:22",
+        ]
+    );
+}
+
+#[test]
+fn two_forwards_on_one_port_are_refused() {
+    for pairs in [
+        &[("TS_EXPOSE", "22,22=db:22")][..],
+        &[
+            ("TS_EXPOSE", "22"),
+            ("TS_TARGET", "10.0.0.5:22"),
+            ("TS_LISTEN", "22"),
+        ],
+        &[("TS_CONNECT", "80=a:1,127.0.0.1:80=b:2")],
+        &[("TS_CONNECT", "80=a:1,0.0.0.0:80=b:2")],
+        &[
+            ("TS_CONNECT", "80=a:1"),
+            ("TS_TARGET", "b:1"),
+            ("TS_LOCAL_ADDR", ":80"),
+        ],
+    ] {
+        let found = mistakes(pairs);
+        assert!(
+            found.len() == 1 && found[0].contains("listens on"),
+            "{found:?}"
+        );
+    }
+    forwards(&[("TS_EXPOSE", "80"), ("TS_CONNECT", "80=a:1,[::1]:80=b:1")]);
+}
+
+#[test]
+fn nothing_to_forward_is_a_mistake_that_says_what_to_set() {
+    let found = mistakes(&[]);
+    assert_eq!(found.len(), 1);
+    for name in ["TS_EXPOSE", "TS_CONNECT", "TS_TARGET"] {
+        assert!(found[0].contains(name), "{}", found[0]);
+    }
+}
+
+#[test]
+fn a_local_target_alone_is_exposed_on_its_own_port() {
+    assert_eq!(
+        forwards(&[("TS_TARGET", "127.0.0.1:22")]),
+        ["expose 22=127.0.0.1:22"]
+    );
+    assert_eq!(
+        forwards(&[("TS_TARGET", "localhost:22")]),
+        ["expose 22=localhost:22"]
+    );
+    assert_eq!(
+        forwards(&[("TS_TARGET", "[::1]:22")]),
+        ["expose 22=[::1]:22"]
+    );
+}
+
+#[test]
+fn a_target_elsewhere_alone_asks_which_way_is_meant() {
+    for text in ["10.0.0.5:3389", "rdp-host:3389", "100.64.0.1:22"] {
+        let found = mistakes(&[("TS_TARGET", text)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].contains("TS_LISTEN") && found[0].contains("TS_LOCAL_ADDR"),
+            "{}",
+            found[0]
+        );
+    }
+}
+
+#[test]
+fn the_short_forms_make_one_forward() {
+    let target = ("TS_TARGET", "10.0.0.5:3389");
+    for listen in ["13389", ":13389"] {
+        assert_eq!(
+            forwards(&[target, ("TS_LISTEN", listen)]),
+            ["expose 13389=10.0.0.5:3389"]
+        );
+    }
+    for local in ["33389", ":33389", "127.0.0.1:33389"] {
+        let made = forwards(&[target, ("TS_LOCAL_ADDR", local)]);
+        assert_eq!(made, ["connect 127.0.0.1:33389=10.0.0.5:3389"]);
+    }
+    let made = forwards(&[("TS_TARGET", "127.0.0.1:1"), ("TS_LOCAL_ADDR", "0.0.0.0:2")]);
+    assert_eq!(made, ["connect 0.0.0.0:2=127.0.0.1:1"]);
+}
+
+#[test]
+fn short_forms_that_contradict_or_lack_a_target_are_refused() {
+    let both = [
+        ("TS_TARGET", "a:1"),
+        ("TS_LISTEN", "1"),
+        ("TS_LOCAL_ADDR", ":2"),
+    ];
+    let found = mistakes(&both);
+    assert!(
+        found.len() == 1 && found[0].starts_with("TS_LISTEN and TS_LOCAL_ADDR: "),
+        "{found:?}"
+    );
+    refused(&[("TS_LISTEN", "22")], "TS_LISTEN", "22");
+    refused(&[("TS_LOCAL_ADDR", ":22")], "TS_LOCAL_ADDR", ":22");
+    let found = mistakes(&[("TS_TARGET", "a:1"), ("TS_LISTEN", "x")]);
+    assert!(
+        found.len() == 1 && found[0].starts_with("TS_LISTEN: \"x\""),
+        "{found:?}"
+    );
+}

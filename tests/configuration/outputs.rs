@@ -1,0 +1,167 @@
+//! What is shown: `check`, the README, and never a secret.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+
+use proptest::prelude::*;
+use tailport::cli;
+use tailport::config::variables::{self, UNSET, VARIABLES};
+use tailport::config::{self, Arguments};
+use tailport::exit::{self, Exit};
+
+use crate::{bad, environment, parse};
+
+#[test]
+fn a_secret_is_in_no_output_wherever_it_was_put() {
+    let secret = "tskey-auth-s3cret";
+    for variable in VARIABLES {
+        let mut output = format!(
+            "{:?}",
+            parse(&[("TS_EXPOSE", "22"), (variable.name, secret)])
+        );
+        let parsed = parse(&[
+            ("TS_TIMEOUT", "x"),
+            ("TS_AUTHKEY", secret),
+            (variable.name, "tskey-auth-s3cret x"),
+        ]);
+        output.push_str(&parsed.unwrap_err().to_string());
+        let hostname_or_path = ["TS_HOSTNAME", "TS_STATE_DIR"].contains(&variable.name);
+        assert!(
+            hostname_or_path || !output.contains("s3cret"),
+            "{}: {output}",
+            variable.name
+        );
+    }
+    let hex = "0123456789abcdef0123456789abcdef0123456789abcdef";
+    assert!(
+        !bad(&[("TS_AUTHKEY_FILE", hex)])[0].contains(hex),
+        "a bare key in the place of its file"
+    );
+    assert!(!bad(&[("TS_AUTHKEY", "s3cret with space")])[0].contains("s3cret"));
+}
+
+#[test]
+fn check_prints_the_settings_in_effect_without_secrets() {
+    let parsed = parse(&[
+        ("TS_EXPOSE", "22"),
+        ("TS_AUTHKEY", "tskey-auth-s3cret"),
+        ("TS_HOSTNAM", "x"),
+    ]);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    assert_eq!(cli::check(&parsed, &mut out, &mut err), Exit::Success);
+    let (out, err) = (
+        String::from_utf8(out).unwrap(),
+        String::from_utf8(err).unwrap(),
+    );
+    assert!(
+        out.contains("REDACTED") && out.contains("22/tcp to 127.0.0.1:22"),
+        "{out}"
+    );
+    assert!(!out.contains("s3cret"));
+    assert!(
+        err.starts_with("warning: unknown variable TS_HOSTNAM"),
+        "{err}"
+    );
+    let elsewhere = [
+        "TS_AUTHKEY_FILE",
+        "TS_EXPOSE",
+        "TS_CONNECT",
+        "TS_TARGET",
+        "TS_LISTEN",
+        "TS_LOCAL_ADDR",
+    ];
+    for variable in VARIABLES
+        .iter()
+        .filter(|variable| !elsewhere.contains(&variable.name))
+    {
+        assert!(
+            out.lines()
+                .any(|line| line.split(' ').next() == Some(variable.name)),
+            "{}",
+            variable.name
+        );
+    }
+}
+
+#[test]
+fn check_of_a_bad_configuration_is_64_on_stderr() {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    assert_eq!(
+        cli::check(&parse(&[("TS_TIMEOUT", "5")]), &mut out, &mut err),
+        Exit::Usage
+    );
+    assert!(out.is_empty());
+    assert_eq!(String::from_utf8(err).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn what_the_go_half_must_not_see_is_unset() {
+    for name in [
+        "TS_AUTHKEY",
+        "TS_AUTH_KEY",
+        "TS_CLIENT_SECRET",
+        "TS_CLIENT_ID",
+        "TS_ID_TOKEN",
+        "TS_AUDIENCE",
+    ] {
+        assert!(UNSET.contains(&name), "{name}");
+    }
+    assert!(UNSET.contains(&"TS_CONTROL_URL") && UNSET.contains(&"TSNET_FORCE_LOGIN"));
+}
+
+#[test]
+fn the_readme_has_the_tables_of_variables_and_exit_codes_as_they_are() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for (what, table, first) in [
+        ("variables", variables::markdown_table(), "| Variable |"),
+        ("exit codes", exit::markdown_table(), "| Code |"),
+    ] {
+        let found: Vec<_> = readme
+            .lines()
+            .skip_while(|line| !line.starts_with(first))
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        let wanted: Vec<_> = table.lines().collect();
+        assert_eq!(
+            found, wanted,
+            "the README's table of {what} must be:\n\n{table}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_environment_makes_it_panic_or_leak(
+        texts in proptest::collection::vec(
+            proptest::option::weighted(0.4, prop_oneof![
+                "[0-9]{0,20}(ns|us|ms|s|m|h|d|y|MiB|GB)?",
+                "[\\[\\]:=/,.0-9a-z%@{}-]{0,60}",
+                "(https?://)?[a-z0-9:@/?#\\[\\].%]{0,40}",
+                ".{0,40}",
+            ]),
+            VARIABLES.len(),
+        ),
+        bytes in proptest::collection::vec(any::<u8>(), 0..30),
+    ) {
+        let mut environment = environment(&[]);
+        for (variable, text) in VARIABLES.iter().zip(texts) {
+            // No file may be opened by chance.
+            let below = if variable.name == "TS_AUTHKEY_FILE" { "/nonexistent/" } else { "" };
+            if let Some(text) = text {
+                environment.push((variable.name.into(), format!("{below}{text}").into()));
+            }
+        }
+        let foreign = OsString::from_vec([b"TS_".as_slice(), &bytes].concat());
+        environment.push((foreign, OsString::from_vec(bytes)));
+        match config::parse(&Arguments::default(), environment) {
+            Ok(parsed) => {
+                prop_assert!(!parsed.config.forwards.is_empty());
+                let timeouts = parsed.config.timeouts;
+                prop_assert!(!timeouts.dial.is_zero() && !timeouts.start.is_zero());
+                let _ = format!("{:?} {}", parsed, parsed.config.summary());
+            }
+            Err(problems) => prop_assert!(!problems.mistakes.is_empty()),
+        }
+    }
+}
