@@ -1,1 +1,71 @@
-//! tailport: sockets forwarded over a tailnet.
+//! tailport: sockets forwarded over a tailnet, by a node of its own.
+//!
+//! ```text
+//! tailnet peer ──WireGuard──► tsnet (Go, libtailscale.a) ══socketpair══► this crate ──TCP──► 127.0.0.1:22     expose
+//! local client ──TCP──► this crate ══socketpair══► tsnet (Go, libtailscale.a) ──WireGuard──► rdp-host:3389     connect
+//! ```
+//!
+//! One process, one node on the tailnet, any number of forwards in both
+//! directions. The Go half (`vendor/libtailscale`) owns the tailnet: login,
+//! WireGuard, the network stack. This crate owns every decision: configuration,
+//! the connection cap, dialing, the half-close copy, timeouts, the drain.
+//!
+//! # The layout
+//!
+//! Arrows go one way, and `tests/architecture.rs` keeps them so.
+//!
+//! ```text
+//! main ──► cli, config, telemetry::logging, app, exit
+//! cli ──► config, state_dir, exit
+//! app ──► config, state_dir, shutdown, tailnet, proxy, telemetry, exit     the only room that knows every part
+//! proxy::node ──► tailnet                                                  the only bridge between the two
+//! proxy::kernel ──► tailnet::unacknowledged                                one question to a socket
+//! proxy::* ──► proxy::endpoint, shutdown, telemetry::metrics
+//! tailnet::* ──► tailnet::sys ──► ffi                                      sys is the only file with unsafe
+//! config, exit, shutdown, telemetry::metrics, ffi                          leaves
+//! ```
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`config`] | from flags and environment to settings that need no more checks |
+//! | [`state_dir`] | the node's directory: its mode, its lock |
+//! | [`telemetry`] | the log, the counters |
+//! | [`tailnet`] | the Go half as safe, owned types |
+//! | [`proxy`] | from a connection's arrival to its end |
+//! | [`shutdown`] | the two requests to stop |
+//! | [`app`] | all of it put together: build, serve, stop |
+//! | [`exit`] | the exit codes |
+//!
+//! # The life of the process
+//!
+//! Parse (no sockets) → build (descriptor limit, state directory, local listeners,
+//! node up, tailnet listeners) → the READY line → serve (nothing new can fail to
+//! start) → signal → drain → flush → close.
+//!
+//! # The life of a connection
+//!
+//! 1. [`proxy`]'s accept loop takes it from a listener and claims a slot of the
+//!    process-wide cap, at once or not at all: without one it is refused and
+//!    counted. Nothing is waited for until it has a task of its own.
+//! 2. The task dials the target within TS_DIAL_TIMEOUT, name resolution and
+//!    repeated tries included. A dial that fails resets the peer.
+//! 3. The relay runs two independent directions, each copying, then shutting down,
+//!    then done. A failed write only makes its direction discard what still
+//!    comes; how a side ends is decided by how reading the other one ended, a
+//!    reset being passed on once what came before it has been acknowledged.
+//! 4. One closing line in the log, and the slot returns, on every path: the end,
+//!    an error, an abort, a panic.
+//! 5. At the process's end, what was written is flushed before the node closes:
+//!    done copying is not delivered.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod exit;
+mod ffi;
+pub mod proxy;
+pub mod shutdown;
+pub mod state_dir;
+pub mod tailnet;
+pub mod telemetry;

@@ -1,2 +1,62 @@
-//! The `tailport` program.
-fn main() {}
+//! The `tailport` program: arguments, configuration, logging, runtime, run, exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tailport::app::{self, Failure};
+use tailport::cli::{self, Action};
+use tailport::config::{self, Config};
+use tailport::exit::Exit;
+use tailport::telemetry::logging;
+
+/// What tasks get to end after everything is closed.
+const RUNTIME_END: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let request = match cli::read(std::env::args_os()) {
+        Ok(request) => request,
+        Err(answer) => {
+            answer.print();
+            return answer.exit.into();
+        }
+    };
+    let parsed = config::parse(&request.arguments, std::env::vars_os());
+    if request.action == Action::Check {
+        return cli::check(&parsed, &mut io::stdout(), &mut io::stderr()).into();
+    }
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(problems) => {
+            let _ = writeln!(io::stderr(), "{problems}");
+            app::error_line("usage", &problems.to_string());
+            return Exit::Usage.into();
+        }
+    };
+    if let Err(error) = logging::init(&parsed.config.log) {
+        app::error_line("internal", &error.to_string());
+        return Exit::Internal.into();
+    }
+    for warning in &parsed.warnings {
+        tracing::warn!("{warning}");
+    }
+    match run(parsed.config) {
+        Ok(()) => Exit::Success.into(),
+        Err(failure) => {
+            tracing::error!(kind = failure.kind(), "{failure}");
+            app::error_line(failure.kind(), &failure.to_string());
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(config: Config) -> Result<(), Failure> {
+    let prepared = app::prepare(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime(&error))?;
+    let result = runtime.block_on(app::run(config, prepared));
+    runtime.shutdown_timeout(RUNTIME_END);
+    result
+}

@@ -240,19 +240,48 @@ func TestFlushWaitsUntilThePeerHasEverything(t *testing.T) {
 	}
 }
 
+// vanish makes a peer silent: nothing of it answers any more, not even with a
+// reset.
+func vanish(peer *tsnet.Server) { peer.Sys().Engine.Get().Close() }
+
 func TestAPeerThatVanishesTimesOut(t *testing.T) {
-	l := newLink(t, nodeConfig{KeepaliveMS: 1000})
-	near, _ := l.connect(t, false)
-	began := time.Now()
-	// Close of the peer's node sends no FIN on its connections' behalf once its
-	// engine is gone; aborting its wireguard first makes it silent.
-	l.peer.Sys().Engine.Get().Close()
-	if n, err := near.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		t.Fatalf("%d bytes, %v", n, err)
+	for _, inFlight := range []bool{false, true} {
+		l := newLink(t, nodeConfig{KeepaliveMS: 1000})
+		near, _ := l.connect(t, false)
+		began := time.Now()
+		vanish(l.peer)
+		if inFlight {
+			if _, err := near.Write([]byte("is anybody there?")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := near.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		if in, _ := near.c.ends(); in != stateTimedOut {
+			t.Errorf("incoming is %v, want timed out", in)
+		}
+		if took := time.Since(began); took > 3*time.Second+slack {
+			t.Errorf("bytes in flight %v: gone after %v with a keepalive of 1s", inFlight, took)
+		}
+		near.leave()
 	}
-	if in, _ := near.c.ends(); in != stateTimedOut {
-		t.Errorf("incoming is %v, want timed out", in)
+}
+
+func TestAPeerThatDoesNotReadIsNotSilent(t *testing.T) {
+	l := newLink(t, nodeConfig{KeepaliveMS: 500})
+	near, far := l.connect(t, true)
+	sent := randomBytes(t, 16<<20)
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := near.Write(sent)
+		wrote <- errors.Join(err, near.CloseWrite())
+	}()
+	// Six keepalive times with a closed window: time is the point here.
+	time.Sleep(3 * time.Second)
+	far.SetDeadline(time.Now().Add(patience))
+	got, err := io.ReadAll(far)
+	if err = errors.Join(err, <-wrote); err != nil || !bytes.Equal(got, sent) {
+		t.Fatalf("%d of %d bytes, %v", len(got), len(sent), err)
 	}
-	t.Logf("timed out after %v with a keepalive of 1s", time.Since(began).Round(time.Millisecond))
-	near.leave()
 }

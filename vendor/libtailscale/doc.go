@@ -34,6 +34,9 @@
 //	connection.go   a connection's life: announced, claimed, ended, released
 //	pump.go         the two directions of a claimed connection
 //	endpoint.go     the gVisor endpoint that gonet hides
+//	silence.go      peers that vanish with bytes in flight
+//	mappoll.go      a node that the control server no longer knows
+//	renew.go        an expired node that may have been extended
 //	flush.go        waiting for acknowledgements
 package main
 

@@ -13,6 +13,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -33,6 +34,8 @@ var layout struct {
 	queue         uintptr // gonet.TCPConn.wq
 	sendLock      uintptr // the sync.Mutex inside tcp.Endpoint's send queue
 	sendBufferLen uintptr // tcp.Endpoint's SndBufUsed
+	sender        uintptr // tcp.Endpoint.snd
+	window        uintptr // the sender's SndWnd
 }
 
 // checkLayout finds the fields this file reads.
@@ -52,7 +55,7 @@ func checkLayout() error {
 				}
 				t = field.Type
 			}
-			if t != want {
+			if want != nil && t != want {
 				layout.err = errors.Join(layout.err, fmt.Errorf("gVisor's %v is a %v, not a %v", path, t, want))
 			}
 			return offset
@@ -60,6 +63,10 @@ func checkLayout() error {
 		layout.endpoint = find(conn, reflect.TypeFor[tcpip.Endpoint](), "ep")
 		layout.queue = find(conn, reflect.TypeFor[*waiter.Queue](), "wq")
 		layout.sendBufferLen = find(ep, reflect.TypeFor[int](), "sndQueueInfo", "SndBufUsed")
+		layout.sender = find(ep, nil, "snd")
+		if field, ok := ep.FieldByName("snd"); ok && field.Type.Kind() == reflect.Pointer {
+			layout.window = find(field.Type.Elem(), reflect.TypeFor[seqnum.Size](), "SndWnd")
+		}
 		layout.sendLock = find(ep, reflect.TypeFor[sync.Mutex](), "sndQueueInfo", "sndQueueMu", "mu", "m", "m")
 	})
 	return layout.err
@@ -104,6 +111,10 @@ func addrPort(a tcpip.Address, port uint16) netip.AddrPort {
 // is gone within twice the setting.
 const keepaliveProbes = 4
 
+// shortestProbeGap is above the 500 ms within which a peer's stack (gVisor's
+// TCPInvalidRateLimit, Linux's tcp_invalid_ratelimit) answers only one probe.
+const shortestProbeGap = 600 * time.Millisecond
+
 // setKeepalive probes the peer after idle time; 0 turns probing off.
 func (e *endpoint) setKeepalive(idle time.Duration) {
 	e.ep.SocketOptions().SetKeepAlive(idle > 0)
@@ -111,7 +122,7 @@ func (e *endpoint) setKeepalive(idle time.Duration) {
 		return
 	}
 	before := tcpip.KeepaliveIdleOption(idle)
-	between := tcpip.KeepaliveIntervalOption(idle / keepaliveProbes)
+	between := tcpip.KeepaliveIntervalOption(max(idle/keepaliveProbes, shortestProbeGap))
 	e.ep.SetSockOpt(&before)
 	e.ep.SetSockOpt(&between)
 	e.ep.SetSockOptInt(tcpip.KeepaliveCountOption, keepaliveProbes)
@@ -187,6 +198,19 @@ func (e *endpoint) unacknowledged() uint64 {
 	default:
 		return e.queued()
 	}
+}
+
+// windowClosed reports whether the peer has said that it has no room now.
+func (e *endpoint) windowClosed() bool {
+	e.ep.LockUser()
+	defer e.ep.UnlockUser()
+	sender := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(e.ep), layout.sender))
+	return sender != nil && *(*seqnum.Size)(unsafe.Add(sender, layout.window)) == 0
+}
+
+// segmentsReceived counts what the peer has sent, acknowledgements included.
+func (e *endpoint) segmentsReceived() uint64 {
+	return e.ep.Stats().(*tcp.Stats).SegmentsReceived.Value()
 }
 
 // queued is the length of the send queue: not sent, or sent and not acknowledged.

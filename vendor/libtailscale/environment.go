@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"tailscale.com/envknob"
@@ -18,6 +19,8 @@ type environment struct {
 	Unset     []string          `json:"unset"`
 	Set       map[string]string `json:"set"`
 	LogUpload bool              `json:"log_upload"`
+	// MemoryLimit is the soft limit of this half in bytes; 0 leaves it alone.
+	MemoryLimit int64 `json:"memory_limit"`
 }
 
 // apply changes the environment of both halves: Go's own copy, made when the
@@ -31,6 +34,9 @@ func (e environment) apply() error {
 	}
 	for name, value := range e.Set {
 		envknob.Setenv(name, value)
+	}
+	if e.MemoryLimit > 0 {
+		debug.SetMemoryLimit(e.MemoryLimit)
 	}
 	if e.LogUpload {
 		envknob.Setenv("TS_NO_LOGS_NO_SUPPORT", "")

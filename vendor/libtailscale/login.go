@@ -51,6 +51,9 @@ func (n *node) followStart(ctx context.Context, m *mailbox) error {
 		return err
 	}
 	var waitingFor string
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	renewing := false
 	return n.followBus(ctx, func(client *local.Client, notify *ipn.Notify) (bool, error) {
 		if problem := loginProblem(notify); problem != "" {
 			if refusal(problem) {
@@ -64,6 +67,10 @@ func (n *node) followStart(ctx context.Context, m *mailbox) error {
 			}
 		}
 		if url := notify.BrowseToURL; url != nil && *url != "" {
+			if !renewing && n.hasKey(ctx, client) {
+				renewing = true
+				go n.renew(ctx, client)
+			}
 			if err := m.send(loginMessage{Type: "login", URL: *url}); err != nil {
 				return true, nil
 			}

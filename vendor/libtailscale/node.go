@@ -27,8 +27,9 @@ type node struct {
 	handle    uint64
 	server    *tsnet.Server
 	ephemeral bool
-	hasKey    bool
+	authKey   string
 	keepalive time.Duration
+	mapPoll   mapPoll
 
 	// ctx ends when the node closes; every mailbox of the node derives from it.
 	ctx    context.Context
@@ -53,15 +54,15 @@ func startNode(config nodeConfig) (int, *node, error) {
 			ControlURL: config.ControlURL,
 			AuthKey:    config.AuthKey,
 			Ephemeral:  config.Ephemeral,
-			Logf:       logf,
-			UserLogf:   logf,
 		},
 		ephemeral: config.Ephemeral,
-		hasKey:    config.AuthKey != "",
+		authKey:   config.AuthKey,
 		keepalive: time.Duration(config.KeepaliveMS) * time.Millisecond,
 		started:   make(chan struct{}),
 		lingering: make(map[*connection]struct{}),
 	}
+	n.server.Logf, n.server.UserLogf = n.logf, n.logf
+	n.mapPoll.gone = make(chan struct{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	fd, err := n.openMailbox(n.followStart)
 	if err != nil {
@@ -73,6 +74,7 @@ func startNode(config nodeConfig) (int, *node, error) {
 		defer close(n.started)
 		n.startErr = guarded(n.server.Start)
 	}()
+	go n.watchSilence()
 	return fd, n, nil
 }
 

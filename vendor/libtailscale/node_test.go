@@ -299,3 +299,29 @@ func TestAPanicBecomesAnError(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestARefusedMapPollIsBelievedTheSecondTime(t *testing.T) {
+	const refusal = "control: Received error: PollNetMap: initial fetch failed 404: node not found"
+	isGone := func(p *mapPoll) bool {
+		select {
+		case <-p.gone:
+			return true
+		default:
+			return false
+		}
+	}
+	p := mapPoll{gone: make(chan struct{})}
+	p.hear(refusal)
+	p.heard() // a network map came: the node is known
+	p.hear(refusal)
+	p.hear("PollNetMap: initial fetch failed 503: later")
+	p.hear("PollNetMap: initial fetch failed 429: slow down")
+	if isGone(&p) {
+		t.Fatal("one refusal was believed")
+	}
+	p.hear(refusal)
+	p.hear(refusal)
+	if !isGone(&p) || !strings.Contains(p.detail, "404: node not found") {
+		t.Errorf("two refusals in a row: %q", p.detail)
+	}
+}

@@ -107,10 +107,12 @@ struct tailport_counts {
 /*
  * Sets this side's environment. Call it once, before any other call and while
  * the process has a single thread: it changes the C environment too.
- * json: {"unset": [name…], "set": {name: value…}, "log_upload": bool}.
+ * json: {"unset": [name…], "set": {name: value…}, "log_upload": bool,
+ *        "memory_limit": bytes, 0 = none}.
  * Names in `unset` are removed for both sides, so that a secret or a default of
  * the library cannot take effect behind the caller's back. Log upload to the
- * vendor is off unless log_upload is true.
+ * vendor is off unless log_upload is true. memory_limit is soft: near it this
+ * side collects garbage harder, and past it goes on.
  */
 int tailport_env(const char *json);
 

@@ -16,6 +16,15 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 	if err := n.awaitStarted(ctx); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-n.mapPoll.gone:
+			m.send(errorMessage{Type: "error", Kind: kindLoginRefused, Detail: n.mapPoll.detail})
+		}
+	}()
 	var last struct {
 		state  string
 		url    string
@@ -39,6 +48,9 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 			if last.url = *url; last.url != "" {
 				news = append(news, loginMessage{Type: "login", URL: last.url})
 			}
+		}
+		if notify.SelfChange != nil {
+			n.mapPoll.heard()
 		}
 		if notify.State != nil || notify.SelfChange != nil {
 			info, err := n.info(ctx, client)

@@ -1,0 +1,209 @@
+//! Listeners bound, joined to their targets, and served.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
+
+use super::failure::Failure;
+use super::report::Description;
+use crate::config::{Config, Forward as Configured, Host, Timeouts};
+use crate::exit::Exit;
+use crate::proxy::kernel::{Keepalive, KernelListener};
+use crate::proxy::node::{NodeListener, NodeTarget};
+use crate::proxy::relay::Limits;
+use crate::proxy::resolve::Resolver;
+use crate::proxy::slots::Slots;
+use crate::proxy::target::KernelTarget;
+use crate::proxy::{Forward, Settings};
+use crate::shutdown::Shutdown;
+use crate::tailnet::{ErrorKind, Node};
+use crate::telemetry::metrics::Metrics;
+
+/// A forward of the configuration, its local listener bound if it has one.
+pub(super) struct Bound {
+    configured: Configured,
+    listener: Option<KernelListener>,
+}
+
+/// A forward with both its ends.
+pub(super) enum Open {
+    Expose(Description, Forward<NodeListener, KernelTarget>),
+    Connect(Description, Forward<KernelListener, NodeTarget>),
+}
+
+impl Open {
+    pub(super) fn description(&self) -> Description {
+        match self {
+            Self::Expose(description, _) | Self::Connect(description, _) => description.clone(),
+        }
+    }
+}
+
+/// Binds every local listener, before the node is troubled.
+pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
+    let mut bound = Vec::with_capacity(config.forwards.len());
+    for configured in &config.forwards {
+        let listener = match configured {
+            Configured::Expose { .. } => None,
+            Configured::Connect { listen, .. } => Some(
+                KernelListener::bind(*listen, keepalive(&config.timeouts))
+                    .await
+                    .map_err(|error| not_bound(&listen.to_string(), &error))?,
+            ),
+        };
+        bound.push(Bound {
+            configured: configured.clone(),
+            listener,
+        });
+    }
+    Ok(bound)
+}
+
+fn not_bound(listen: &str, error: &io::Error) -> Failure {
+    Failure::new(
+        Exit::Other,
+        "not_bound",
+        format!("listening on {listen}: {error}"),
+    )
+}
+
+/// Opens every port of the node and joins all listeners to their targets.
+pub(super) async fn open(
+    config: &Config,
+    bound: Vec<Bound>,
+    node: &Node,
+    slots: &Slots,
+    metrics: &Arc<Metrics>,
+) -> Result<Vec<Open>, Failure> {
+    let timeouts = &config.timeouts;
+    let settings = Settings {
+        dial_timeout: timeouts.dial,
+        limits: Limits::new(timeouts.idle.unwrap_or_default()),
+    };
+    let resolver = Arc::new(Resolver::default());
+    let mut open = Vec::with_capacity(bound.len());
+    for Bound {
+        configured,
+        listener,
+    } in bound
+    {
+        let mut description = Description {
+            kind: configured.kind(),
+            listen: configured.listen(),
+            target: configured.target().to_string(),
+        };
+        match (&configured, listener) {
+            (Configured::Connect { target, .. }, Some(listener)) => {
+                if let Ok(address) = listener.local_addr() {
+                    description.listen = address.to_string(); // the port chosen for port 0
+                }
+                let forward = Forward {
+                    name: name(&description),
+                    accept: listener,
+                    dial: NodeTarget::new(node.dialer(), target.to_string()),
+                    settings,
+                    slots: slots.clone(),
+                    metrics: Arc::clone(metrics),
+                };
+                open.push(Open::Connect(description, forward));
+            }
+            (_, _) => {
+                let Configured::Expose {
+                    listen_port,
+                    target,
+                } = &configured
+                else {
+                    continue; // bind gives every connect its listener
+                };
+                let listener = node
+                    .listen(*listen_port)
+                    .await
+                    .map_err(|error| not_open(&description.listen, error))?;
+                let host = match target.host() {
+                    Host::Ip(address) => address.to_string(),
+                    Host::Name(name) => name.clone(),
+                };
+                let forward = Forward {
+                    name: name(&description),
+                    accept: NodeListener::new(listener),
+                    dial: KernelTarget::new(
+                        host,
+                        target.port(),
+                        Arc::clone(&resolver),
+                        keepalive(timeouts),
+                    ),
+                    settings,
+                    slots: slots.clone(),
+                    metrics: Arc::clone(metrics),
+                };
+                open.push(Open::Expose(description, forward));
+            }
+        }
+    }
+    Ok(open)
+}
+
+fn not_open(listen: &str, error: crate::tailnet::Error) -> Failure {
+    if error.kind() == ErrorKind::PortInUse {
+        return Failure::new(
+            Exit::Other,
+            "not_bound",
+            format!("listening on {listen} of the tailnet: {error}"),
+        );
+    }
+    error.into()
+}
+
+fn name(description: &Description) -> String {
+    format!("{} {}", description.kind, description.listen)
+}
+
+fn keepalive(timeouts: &Timeouts) -> Keepalive {
+    Keepalive {
+        idle: timeouts.keepalive.unwrap_or_default(),
+    }
+}
+
+/// Starts every forward's accept loop; connections become tasks of `connections`.
+pub(super) fn serve(
+    forwards: Vec<Open>,
+    connections: &TaskTracker,
+    shutdown: &Shutdown,
+) -> JoinSet<io::Result<()>> {
+    let mut serving = JoinSet::new();
+    for forward in forwards {
+        let (connections, shutdown) = (connections.clone(), shutdown.clone());
+        match forward {
+            Open::Expose(_, forward) => {
+                serving.spawn(async move { forward.serve(&connections, &shutdown).await })
+            }
+            Open::Connect(_, forward) => {
+                serving.spawn(async move { forward.serve(&connections, &shutdown).await })
+            }
+        };
+    }
+    serving
+}
+
+/// Waits for a forward that cannot go on. Forwards that ended with the drain are
+/// no failure.
+pub(super) async fn failed(serving: &mut JoinSet<io::Result<()>>) -> Failure {
+    while let Some(ended) = serving.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                return Failure::new(
+                    Exit::Internal,
+                    "listener_gone",
+                    super::failure::chain(&error),
+                );
+            }
+            Err(panicked) => {
+                return Failure::new(Exit::Internal, "internal", panicked.to_string());
+            }
+        }
+    }
+    std::future::pending().await
+}

@@ -1,0 +1,43 @@
+//! What the program says to programs and to the person at the terminal: the READY
+//! line on stdout, the ERROR line and the login URL on stderr.
+//!
+//! A reader that has gone away is no reason to stop, so nothing here fails.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::tailnet::NodeInfo;
+
+/// One forward as the READY line tells it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Description {
+    pub(super) kind: &'static str,
+    pub(super) listen: String,
+    pub(super) target: String,
+}
+
+/// Says that everything is up.
+pub(super) fn ready(info: &NodeInfo, forwards: impl Iterator<Item = Description>) {
+    let line = json!({
+        "hostname": info.hostname,
+        "dns_name": info.dns_name,
+        "addresses": info.addresses,
+        "forwards": forwards.collect::<Vec<_>>(),
+    });
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "READY {line}").and_then(|()| out.flush());
+}
+
+/// The ERROR line of a start that failed.
+pub fn error_line(kind: &str, detail: &str) {
+    let line = json!({ "kind": kind, "detail": detail });
+    let _ = writeln!(io::stderr(), "ERROR {line}");
+}
+
+/// Tells a person where to log the node in.
+pub(super) fn login(url: &str) {
+    let _ = writeln!(io::stderr(), "To log this node in, visit: {url}");
+    tracing::info!(url, "a person must log this node in");
+}

@@ -1,0 +1,107 @@
+//! The accept loop of a forward: claim a slot, claim the connection, hand it to a
+//! task of its own; close it at once when there is no slot.
+//!
+//! Nothing is waited for between the accept and the task, so one connection
+//! cannot hold up the next.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    connection::{Connection, Context},
+    endpoint::{Accept, Dial, Incoming},
+    slots::{NoSlot, Slots},
+};
+use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
+
+/// The first pause after a failed accept or claim; it doubles from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest such pause: running out of file descriptors ends as suddenly as it begins.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How often refusals are put into the log; those between are counted.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+
+/// One forward's accept loop.
+pub(super) struct AcceptLoop<A, D> {
+    pub(super) accept: A,
+    pub(super) context: Arc<Context<D>>,
+    pub(super) slots: Slots,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tracker: TaskTracker,
+}
+
+impl<A: Accept, D: Dial> AcceptLoop<A, D> {
+    /// Accepts until the drain, or until the listener is gone for good.
+    pub(super) async fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
+        let mut pause = FIRST_PAUSE;
+        let mut refusals = Refusals::default();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.drain.cancelled() => return Ok(()),
+                accepted = self.accept.accept() => accepted,
+            };
+            let failed = match accepted {
+                Ok(incoming) => self.take(incoming, &mut refusals).err(),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => return Err(error),
+                Err(error) => {
+                    self.metrics.accept_error();
+                    Some(error)
+                }
+            };
+            let Some(error) = failed else {
+                pause = FIRST_PAUSE;
+                continue;
+            };
+            tracing::warn!(forward = self.context.forward, %error, ?pause, "accepting paused");
+            tokio::select! {
+                () = shutdown.drain.cancelled() => return Ok(()),
+                () = sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Starts a connection or refuses it; an error says why it could not be claimed.
+    fn take(&self, incoming: A::Incoming, refusals: &mut Refusals) -> io::Result<()> {
+        let slot = match self.slots.claim() {
+            Ok(slot) => slot,
+            Err(reason) => {
+                incoming.refuse();
+                self.metrics.refuse();
+                refusals.add(&self.context.forward, reason);
+                return Ok(());
+            }
+        };
+        let remote = incoming.peer();
+        let stream = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
+        let active = self.metrics.begin();
+        let context = Arc::clone(&self.context);
+        let connection = Connection::new(context, remote, stream, active, slot);
+        self.tracker.spawn(connection.run());
+        Ok(())
+    }
+}
+
+/// Refusals since the last warning about them.
+#[derive(Default)]
+struct Refusals {
+    unsaid: u64,
+    warned: Option<Instant>,
+}
+
+impl Refusals {
+    fn add(&mut self, forward: &str, reason: NoSlot) {
+        self.unsaid += 1;
+        let due = self
+            .warned
+            .is_none_or(|warned| warned.elapsed() >= WARN_EVERY);
+        if due && reason != NoSlot::Closed {
+            tracing::warn!(forward, refused = self.unsaid, %reason, "connections refused");
+            self.unsaid = 0;
+            self.warned = Some(Instant::now());
+        }
+    }
+}

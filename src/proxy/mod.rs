@@ -1,0 +1,102 @@
+//! The proxy: everything between a connection's arrival and its end.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `endpoint` | the two traits, `Accept` and `Dial`, and the `Stream` they give |
+//! | `kernel` | listeners and streams of this machine |
+//! | `target`, `resolve` | targets dialed from this machine; their names |
+//! | `slots` | the connection cap |
+//! | `accept` | a forward's accept loop |
+//! | `connection` | the life of one connection |
+//! | `dial` | the tries of one dial and their budget |
+//! | `relay`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
+//!
+//! A connection passes through them in this order: `accept` claims a slot and
+//! starts a `connection`, which `dial`s and `relay`s; its slot returns when it is
+//! dropped. A [`Forward`] is one listener with one target; the direction,
+//! `expose` or `connect`, is only a matter of which side is the tailnet.
+
+pub mod dial;
+pub mod endpoint;
+pub mod kernel;
+pub mod node;
+pub mod relay;
+pub mod resolve;
+pub mod slots;
+pub mod summary;
+pub mod target;
+
+mod accept;
+mod connection;
+mod course;
+mod direction;
+mod side;
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio_util::task::TaskTracker;
+
+pub use side::Held;
+
+use self::{
+    accept::AcceptLoop,
+    connection::Context,
+    endpoint::{Accept, Dial},
+    relay::Limits,
+    slots::Slots,
+};
+use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
+
+/// The times a forward works by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// The whole dial of one connection, tries and name resolution included.
+    pub dial_timeout: Duration,
+    /// The times of the relay.
+    pub limits: Limits,
+}
+
+/// A listener with its target.
+#[derive(Debug)]
+pub struct Forward<A, D> {
+    /// Its name in the log.
+    pub name: String,
+    /// Where connections come from.
+    pub accept: A,
+    /// Where they go.
+    pub dial: D,
+    /// The times it works by.
+    pub settings: Settings,
+    /// The process's slots, with this forward's own cap if it has one.
+    pub slots: Slots,
+    /// Where it counts.
+    pub metrics: Arc<Metrics>,
+}
+
+impl<A: Accept, D: Dial> Forward<A, D> {
+    /// Serves until the drain starts. Connections run on as tasks of `tracker`
+    /// and end by themselves or by `shutdown.abort`.
+    ///
+    /// # Errors
+    /// When the listener is gone for good.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the listener; connections run on.
+    pub async fn serve(self, tracker: &TaskTracker, shutdown: &Shutdown) -> io::Result<()> {
+        let context = Arc::new(Context {
+            forward: self.name,
+            target: self.dial,
+            settings: self.settings,
+            abort: shutdown.abort.clone(),
+        });
+        AcceptLoop {
+            accept: self.accept,
+            context,
+            slots: self.slots,
+            metrics: self.metrics,
+            tracker: tracker.clone(),
+        }
+        .run(shutdown)
+        .await
+    }
+}

@@ -1,0 +1,184 @@
+//! The bridge to the tailnet: its listeners, targets and streams as the proxy
+//! knows them. The only file of the proxy that sees the tailnet's types.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Stream};
+use crate::tailnet::{self, Direction, ErrorKind};
+
+/// A port of the node.
+#[derive(Debug)]
+pub struct NodeListener(tailnet::Listener);
+
+impl NodeListener {
+    /// Accepts from a port that the node has opened.
+    pub fn new(listener: tailnet::Listener) -> Self {
+        Self(listener)
+    }
+}
+
+impl Accept for NodeListener {
+    type Incoming = NodeIncoming;
+
+    async fn accept(&mut self) -> io::Result<NodeIncoming> {
+        // Every error of a tailnet listener is its last word.
+        let gone = |error| io::Error::new(io::ErrorKind::NotConnected, error);
+        self.0.accept().await.map(NodeIncoming).map_err(gone)
+    }
+}
+
+/// A connection that a peer has made to the node.
+#[derive(Debug)]
+pub struct NodeIncoming(tailnet::Incoming);
+
+impl Incoming for NodeIncoming {
+    type Stream = NodeStream;
+
+    fn peer(&self) -> SocketAddr {
+        self.0.remote()
+    }
+
+    fn claim(self) -> io::Result<NodeStream> {
+        self.0.claim().map(NodeStream)
+    }
+
+    fn refuse(self) {
+        // Dropped unclaimed it is reset, without a descriptor ever made for it.
+    }
+}
+
+/// A host of the tailnet, by MagicDNS name or address, and a port.
+#[derive(Debug, Clone)]
+pub struct NodeTarget {
+    dialer: tailnet::Dialer,
+    address: String,
+}
+
+impl NodeTarget {
+    /// A target; `address` is `host:port`, with brackets around an IPv6 address.
+    pub fn new(dialer: tailnet::Dialer, address: impl Into<String>) -> Self {
+        Self {
+            dialer,
+            address: address.into(),
+        }
+    }
+}
+
+impl Dial for NodeTarget {
+    type Stream = NodeStream;
+
+    async fn dial(&self, budget: Duration) -> Result<NodeStream, DialError> {
+        match self.dialer.dial(&self.address, budget).await {
+            Ok(stream) => Ok(NodeStream(stream)),
+            Err(error) => Err(DialError::new(kind_of(&error), detail(&error))),
+        }
+    }
+}
+
+impl fmt::Display for NodeTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
+fn kind_of(error: &tailnet::Error) -> DialErrorKind {
+    match error.kind() {
+        ErrorKind::Refused => DialErrorKind::Refused,
+        ErrorKind::Reset => DialErrorKind::Reset,
+        ErrorKind::Unreachable => DialErrorKind::Unreachable,
+        ErrorKind::TimedOut => DialErrorKind::TimedOut,
+        ErrorKind::Canceled => DialErrorKind::Canceled,
+        ErrorKind::BadAddress => DialErrorKind::BadAddress,
+        ErrorKind::UnknownName => DialErrorKind::UnknownName,
+        ErrorKind::NotInTailnet => DialErrorKind::NotInTailnet,
+        ErrorKind::NotRunning | ErrorKind::LoginNeeded | ErrorKind::LoginRefused => {
+            DialErrorKind::NotRunning
+        }
+        ErrorKind::Closed => DialErrorKind::Closed,
+        _ if error.retry() => DialErrorKind::NoRoom,
+        _ => DialErrorKind::Internal,
+    }
+}
+
+/// An error with its causes on one line.
+fn detail(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// A connection over the tailnet.
+#[derive(Debug)]
+pub struct NodeStream(tailnet::Stream);
+
+impl Stream for NodeStream {
+    fn incoming_end(&mut self) -> End {
+        match self.0.end().map(|end| end.incoming) {
+            Ok(Direction::Clean) => End::Clean,
+            Ok(Direction::TimedOut) => End::TimedOut,
+            // An id that is gone was aborted with its node.
+            Ok(Direction::Reset | Direction::Open) | Err(_) => End::Reset,
+        }
+    }
+
+    fn broken(&mut self) -> Option<End> {
+        let Ok(end) = self.0.end() else {
+            return Some(End::Reset);
+        };
+        [end.incoming, end.outgoing]
+            .into_iter()
+            .find_map(|direction| match direction {
+                Direction::Open | Direction::Clean => None,
+                Direction::Reset => Some(End::Reset),
+                Direction::TimedOut => Some(End::TimedOut),
+            })
+    }
+
+    fn unacknowledged(&self) -> io::Result<u64> {
+        self.0.end().map(|end| end.unacknowledged)
+    }
+
+    fn reset(self) {
+        self.0.reset();
+    }
+}
+
+impl AsyncRead for NodeStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for NodeStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

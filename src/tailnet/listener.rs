@@ -1,0 +1,126 @@
+//! Accepting connections from the tailnet.
+
+use std::ffi::CString;
+use std::io;
+use std::net::SocketAddr;
+
+use super::error::{Error, ErrorKind};
+use super::mailbox::{Mailbox, ProtocolError};
+use super::message::{Announced, Listen};
+use super::stream::{ConnectionId, Stream};
+use super::sys::{self, NodeHandle};
+
+/// A port of the node that peers can reach.
+///
+/// Dropping it closes the port and resets every connection it has announced and
+/// nobody has claimed, also those already accepted as [`Incoming`].
+#[derive(Debug)]
+pub struct Listener {
+    mailbox: Mailbox<Listen>,
+    address: String,
+}
+
+impl Listener {
+    /// Opens a port; see [`super::Node::listen`].
+    pub(super) async fn open(node: NodeHandle, port: u16) -> Result<Self, Error> {
+        let failed = || Error::call("listening on the tailnet");
+        let address = CString::new(format!(":{port}")).map_err(|error| failed()(error.into()))?;
+        let fd = sys::listen(node, c"tcp", &address).map_err(failed())?;
+        let mut mailbox = Mailbox::new(fd).map_err(failed())?;
+        match mailbox.answer().await? {
+            Listen::Listening { address } => Ok(Self { mailbox, address }),
+            Listen::Error(failure) => Err(failure.into()),
+            Listen::Accepted(_) => Err(out_of_turn("accepted")),
+        }
+    }
+
+    /// Where it listens, as the Go half says it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    ///
+    /// Any error is final: the port is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no connection is lost.
+    pub async fn accept(&mut self) -> io::Result<Incoming> {
+        match self.mailbox.next().await {
+            Some(Ok(Listen::Accepted(announced))) => Ok(Incoming {
+                announced,
+                claimed: false,
+            }),
+            Some(Ok(Listen::Error(failure))) => Err(Error::from(failure).into()),
+            Some(Ok(Listen::Listening { .. })) => Err(out_of_turn("listening").into()),
+            Some(Err(error)) => Err(Error::from(error).into()),
+            None => {
+                let detail = format!("accepting on {}: the listener is closed", self.address);
+                Err(Error::Answer {
+                    kind: ErrorKind::Closed,
+                    detail,
+                }
+                .into())
+            }
+        }
+    }
+}
+
+/// The error for a message that may not come now.
+fn out_of_turn(kind: &str) -> Error {
+    ProtocolError::UnknownType {
+        mailbox: "listen",
+        kind: format!("{kind} (out of turn)"),
+    }
+    .into()
+}
+
+/// A connection from a peer that nobody has taken yet: its handshake is over,
+/// and it has no descriptor. Dropping it resets the connection.
+#[derive(Debug)]
+pub struct Incoming {
+    announced: Announced,
+    claimed: bool,
+}
+
+impl Incoming {
+    /// The connection's number, for logs.
+    pub fn id(&self) -> ConnectionId {
+        self.announced.id
+    }
+
+    /// The peer's address and port.
+    pub fn remote(&self) -> SocketAddr {
+        self.announced.remote
+    }
+
+    /// The address and port of this node that it reached.
+    pub fn local(&self) -> SocketAddr {
+        self.announced.local
+    }
+
+    /// Takes the connection: a plain call that never waits; needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` and its like when there is no descriptor to be had, `EBADF` when
+    /// the connection has ended or the listener has been dropped. The connection is
+    /// reset in each case.
+    pub fn claim(mut self) -> io::Result<Stream> {
+        let stream = Stream::claim(&self.announced)?;
+        self.claimed = true;
+        Ok(stream)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.claimed {
+            // EBADF says that it is over already.
+            let _ = sys::abort(self.announced.id);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A mailbox: frames of JSON from the Go half, decoded into typed messages.
+//!
+//! Dropping a mailbox closes its descriptor, which cancels what it stands for.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use tokio::net::UnixStream;
+use tokio_util::codec::length_delimited::{LengthDelimitedCodec, LengthDelimitedCodecError};
+use tokio_util::codec::{Decoder, FramedRead};
+
+use super::message::Message;
+use super::sys;
+
+/// What a mailbox may not say. Any of these ends it.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// A frame longer than the contract allows.
+    #[error("a frame is longer than {} bytes", sys::FRAME_MAX)]
+    TooLong,
+    /// The mailbox ended inside a frame.
+    #[error("the mailbox ended inside a frame")]
+    Truncated,
+    /// The mailbox ended before its last message.
+    #[error("the {mailbox} mailbox ended without an answer")]
+    Unanswered {
+        /// Which mailbox.
+        mailbox: &'static str,
+    },
+    /// A message whose type the mailbox does not have.
+    #[error("the {mailbox} mailbox has no message `{kind}`")]
+    UnknownType {
+        /// Which mailbox.
+        mailbox: &'static str,
+        /// The type it named.
+        kind: String,
+    },
+    /// A frame that is no message: no JSON, or keys missing or of another type.
+    #[error("a message of the {mailbox} mailbox cannot be read")]
+    Malformed {
+        /// Which mailbox.
+        mailbox: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The descriptor could not be read.
+    #[error("the mailbox cannot be read")]
+    Io(#[from] io::Error),
+}
+
+/// The receiving end of a mailbox.
+#[derive(Debug)]
+pub(crate) struct Mailbox<M> {
+    frames: FramedRead<UnixStream, Frames>,
+    ended: bool,
+    messages: PhantomData<fn() -> M>,
+}
+
+impl<M: Message> Mailbox<M> {
+    /// Takes the descriptor of a mailbox; needs a tokio runtime.
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
+        let socket = StdUnixStream::from(fd);
+        Ok(Self {
+            frames: FramedRead::new(UnixStream::from_std(socket)?, Frames::new()),
+            ended: false,
+            messages: PhantomData,
+        })
+    }
+
+    /// The next message; `None` at the end and forever after an error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a frame that has arrived in part is kept for the next call.
+    pub(crate) async fn next(&mut self) -> Option<Result<M, ProtocolError>> {
+        if self.ended {
+            return None;
+        }
+        let frame = self.frames.next().await;
+        let message = frame.map(|frame| frame.and_then(|frame| decode(&frame)));
+        self.ended = !matches!(message, Some(Ok(_)));
+        message
+    }
+
+    /// The next message of a mailbox that owes one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe, as [`Mailbox::next`].
+    pub(crate) async fn answer(&mut self) -> Result<M, ProtocolError> {
+        self.next().await.unwrap_or(Err(ProtocolError::Unanswered {
+            mailbox: M::MAILBOX,
+        }))
+    }
+}
+
+/// Decodes one frame's payload.
+pub(super) fn decode<M: Message>(payload: &[u8]) -> Result<M, ProtocolError> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    let malformed = |source| ProtocolError::Malformed {
+        mailbox: M::MAILBOX,
+        source,
+    };
+    let Head { kind } = serde_json::from_slice(payload).map_err(malformed)?;
+    if !M::TYPES.contains(&kind.as_str()) {
+        return Err(ProtocolError::UnknownType {
+            mailbox: M::MAILBOX,
+            kind,
+        });
+    }
+    serde_json::from_slice(payload).map_err(malformed)
+}
+
+/// The framing, with errors that tell a long frame from a cut one.
+#[derive(Debug)]
+struct Frames {
+    codec: LengthDelimitedCodec,
+    /// Whether the codec has taken a length whose payload has not come yet.
+    inside: bool,
+}
+
+impl Frames {
+    fn new() -> Self {
+        let codec = LengthDelimitedCodec::builder()
+            .length_field_type::<u32>()
+            .big_endian()
+            .max_frame_length(sys::FRAME_MAX)
+            .new_codec();
+        Self {
+            codec,
+            inside: false,
+        }
+    }
+}
+
+impl Decoder for Frames {
+    type Item = BytesMut;
+    type Error = ProtocolError;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, ProtocolError> {
+        let before = buffer.len();
+        match self.codec.decode(buffer) {
+            Ok(Some(frame)) => {
+                self.inside = false;
+                Ok(Some(frame))
+            }
+            Ok(None) => {
+                self.inside |= buffer.len() < before;
+                Ok(None)
+            }
+            Err(error) if too_long(&error) => Err(ProtocolError::TooLong),
+            Err(error) => Err(ProtocolError::Io(error)),
+        }
+    }
+
+    fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, ProtocolError> {
+        match self.decode(buffer)? {
+            None if self.inside || !buffer.is_empty() => Err(ProtocolError::Truncated),
+            other => Ok(other),
+        }
+    }
+}
+
+fn too_long(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<LengthDelimitedCodecError>())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! The tailnet, as safe and owned types over the Go half.
+//!
+//! # The contract
+//!
+//! Who owns what. [`Node`] owns the node's handle, [`Stream`] and [`Incoming`] own
+//! a connection's id, every other type owns a mailbox; no two values own the same
+//! thing, and descriptors never leave this module. A [`Dialer`] owns nothing.
+//!
+//! What may run at once. Everything: each call may be made from any thread, and
+//! the Go half checks every handle and id, so that one that is over is an error
+//! and never someone else's. [`init`] alone comes first, once, before there are
+//! other threads.
+//!
+//! What drop does. Dropping a mailbox cancels what it stands for: [`Starting`] the
+//! reports (not the node), [`Listener`] the port, a dial under way the dial,
+//! [`Events`] and [`Logs`] the stream. What a mailbox has announced and nobody has
+//! claimed is reset. Dropping an [`Incoming`] resets it. Dropping a [`Stream`] resets
+//! it unless both its directions have ended. Dropping a [`Node`] closes it without
+//! waiting. No drop blocks.
+//!
+//! Values that hold a descriptor are made inside a tokio runtime with I/O enabled;
+//! elsewhere making them panics.
+
+mod environment;
+mod error;
+mod events;
+mod listener;
+mod mailbox;
+mod message;
+mod node;
+mod stream;
+mod sys;
+
+pub use environment::{Environment, init};
+pub use error::{Error, ErrorKind};
+pub use events::{Event, Events, Logs, logs};
+pub use listener::{Incoming, Listener};
+pub use mailbox::ProtocolError;
+pub use message::{Closed, Flushed, LogLine, NodeInfo, Warning};
+pub use node::{Dialer, Node, NodeOptions, StartEvent, Starting};
+pub use stream::{ConnectionId, Direction, End, Stream};
+pub use sys::{Counts, unacknowledged};
+
+/// Counts what is alive in the Go half, for tests and diagnosis.
+///
+/// # Errors
+///
+/// [`Error::Call`] when the Go half cannot answer.
+pub fn count() -> Result<Counts, Error> {
+    sys::count().map_err(Error::call("counting what is alive"))
+}

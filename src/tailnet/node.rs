@@ -1,0 +1,266 @@
+//! A node of the tailnet: start, dial, flush, close.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::error::{Error, ErrorKind};
+use super::events::Events;
+use super::listener::Listener;
+use super::mailbox::Mailbox;
+use super::message::{Close, Closed, Dial, Flush, Flushed, NodeInfo, Start};
+use super::stream::Stream;
+use super::sys::{self, NodeHandle};
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Where the node keeps its state; its path must be UTF-8.
+    pub dir: PathBuf,
+    /// The node's name on the tailnet.
+    pub hostname: String,
+    /// The control server; `None` for the vendor's.
+    pub control_url: Option<String>,
+    /// Logs the node in when it has no state yet.
+    pub auth_key: Option<SecretString>,
+    /// Whether the node is logged out, and so removed, when it closes.
+    pub ephemeral: bool,
+    /// Idle time before probes on every connection; zero for none.
+    pub keepalive: Duration,
+}
+
+/// What happens until a node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartEvent {
+    /// The backend's state, for example `NeedsLogin` or `Starting`.
+    State(String),
+    /// A person must log the node in.
+    Login {
+        /// Where.
+        url: String,
+    },
+    /// The control server could not be asked yet; it is tried again.
+    Waiting {
+        /// Why.
+        detail: String,
+    },
+    /// The node runs. Nothing comes after it.
+    Running(NodeInfo),
+}
+
+/// A node that was started; owns its handle.
+///
+/// Close it with [`Node::close`]. Dropping it closes it too, but nobody then
+/// waits for the end or hears how it went.
+#[derive(Debug)]
+pub struct Node {
+    handle: NodeHandle,
+    closing: bool,
+}
+
+/// The progress of a start. Dropping it stops the reports, not the node.
+#[derive(Debug)]
+pub struct Starting {
+    mailbox: Mailbox<Start>,
+}
+
+/// Dials over a node, from any task. A copy does not keep the node: once it is
+/// closed every dial fails with the kind `closed`.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialer {
+    handle: NodeHandle,
+}
+
+impl Node {
+    /// Starts a node and returns at once; needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Call`] when the options cannot be understood or there is no
+    /// descriptor to be had. Everything later comes from [`Starting::next`].
+    pub fn start(options: &NodeOptions) -> Result<(Self, Starting), Error> {
+        let failed = || Error::call("starting the node");
+        let (fd, handle) = sys::start(&options.to_json()?).map_err(failed())?;
+        let node = Self {
+            handle,
+            closing: false,
+        };
+        Ok((
+            node,
+            Starting {
+                mailbox: Mailbox::new(fd).map_err(failed())?,
+            },
+        ))
+    }
+
+    /// Watches the node's changes. The node must be running.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Call`] when there is no descriptor to be had.
+    pub fn watch(&self) -> Result<Events, Error> {
+        Events::open(self.handle)
+    }
+
+    /// Opens a TCP port of the node on all its tailnet addresses.
+    ///
+    /// # Errors
+    ///
+    /// `port_in_use`, `not_running`, `closed`, or no descriptor to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a port opened meanwhile is closed again.
+    pub async fn listen(&self, port: u16) -> Result<Listener, Error> {
+        Listener::open(self.handle, port).await
+    }
+
+    /// A dialer over this node, for tasks that do not own it.
+    pub fn dialer(&self) -> Dialer {
+        Dialer {
+            handle: self.handle,
+        }
+    }
+
+    /// Connects to an address of the tailnet; see [`Dialer::dial`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Dialer::dial`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the dial is cancelled, and a connection made meanwhile is reset.
+    pub async fn dial(&self, address: &str, timeout: Duration) -> Result<Stream, Error> {
+        self.dialer().dial(address, timeout).await
+    }
+
+    /// Waits until the peers have acknowledged all that was written, at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Call`] when the node is closed or there is no descriptor to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: only the waiting ends.
+    pub async fn flush(&self, timeout: Duration) -> Result<Flushed, Error> {
+        let failed = || Error::call("flushing the node");
+        let fd = sys::flush(self.handle, milliseconds(timeout)).map_err(failed())?;
+        let mut mailbox = Mailbox::<Flush>::new(fd).map_err(failed())?;
+        let Flush::Flushed(flushed) = mailbox.answer().await?;
+        Ok(flushed)
+    }
+
+    /// Closes the node with all that is on it and waits for the end: at most 2 s,
+    /// 7 s when an ephemeral node is logged out.
+    ///
+    /// # Errors
+    ///
+    /// An error says that the report is missing, not that the node lives on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its end it goes on closing; nobody hears how it went.
+    pub async fn close(mut self) -> Result<Closed, Error> {
+        let failed = || Error::call("closing the node");
+        self.closing = true;
+        let fd = sys::close(self.handle).map_err(failed())?;
+        let mut mailbox = Mailbox::<Close>::new(fd).map_err(failed())?;
+        let Close::Closed(closed) = mailbox.answer().await?;
+        Ok(closed)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.closing {
+            return;
+        }
+        match sys::close(self.handle) {
+            Ok(_) => tracing::warn!("the node was dropped: closing it without waiting"),
+            Err(error) => tracing::error!("the node was dropped and could not be closed: {error}"),
+        }
+    }
+}
+
+impl Starting {
+    /// The next thing that happens, up to [`StartEvent::Running`] or an error;
+    /// after either there is nothing more to ask for.
+    ///
+    /// # Errors
+    ///
+    /// Why the node cannot run: `login_refused`, `login_needed`,
+    /// `state_unusable`, `closed` and so on. An error is final.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no event is lost.
+    pub async fn next(&mut self) -> Result<StartEvent, Error> {
+        match self.mailbox.answer().await? {
+            Start::State { state } => Ok(StartEvent::State(state)),
+            Start::Login { url } => Ok(StartEvent::Login { url }),
+            Start::Waiting { detail } => Ok(StartEvent::Waiting { detail }),
+            Start::Running { node } => Ok(StartEvent::Running(node)),
+            Start::Error(failure) => Err(failure.into()),
+        }
+    }
+}
+
+impl Dialer {
+    /// Connects to `host:port`, by MagicDNS name or address, within `timeout`. A
+    /// dial never leaves the tailnet.
+    ///
+    /// # Errors
+    ///
+    /// Any kind of the contract; [`Error::retry`] says whether to try again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the dial is cancelled, and a connection made meanwhile is reset.
+    pub async fn dial(&self, address: &str, timeout: Duration) -> Result<Stream, Error> {
+        let failed = || Error::call("dialing over the tailnet");
+        let address = CString::new(address).map_err(|_| Error::Answer {
+            kind: ErrorKind::BadAddress,
+            detail: format!("dialing {address:?}: an address has no NUL in it"),
+        })?;
+        let fd = sys::dial(self.handle, c"tcp", &address, milliseconds(timeout).max(1))
+            .map_err(failed())?;
+        let mut mailbox = Mailbox::new(fd).map_err(failed())?;
+        match mailbox.answer().await? {
+            // Claimed while the mailbox is open: closing it resets what is not.
+            Dial::Dialed(announced) => Stream::claim(&announced).map_err(failed()),
+            Dial::Error(failure) => Err(failure.into()),
+        }
+    }
+}
+
+impl NodeOptions {
+    fn to_json(&self) -> Result<CString, Error> {
+        let Some(dir) = self.dir.to_str() else {
+            return Err(Error::Answer {
+                kind: ErrorKind::StateUnusable,
+                detail: format!("the state directory {:?} is not UTF-8", self.dir),
+            });
+        };
+        let auth_key = self.auth_key.as_ref().map_or("", |key| key.expose_secret());
+        let json = json!({
+            "dir": dir,
+            "hostname": self.hostname,
+            "control_url": self.control_url.as_deref().unwrap_or_default(),
+            "auth_key": auth_key,
+            "ephemeral": self.ephemeral,
+            "keepalive_ms": milliseconds(self.keepalive),
+        });
+        CString::new(json.to_string())
+            .map_err(|error| Error::call("starting the node")(error.into()))
+    }
+}
+
+/// Whole milliseconds, rounded up and kept within what a call can carry.
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}

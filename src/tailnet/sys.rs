@@ -1,0 +1,201 @@
+//! Thin calls into the Go half: the only file of the crate with `unsafe`.
+//!
+//! Each function is one call of `tailscale.h`. Descriptors come back owned,
+//! negative returns as `io::Error`, strings go in as `&CStr`.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_int};
+use std::io;
+use std::mem::size_of_val;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::stream::{ConnectionId, Direction, End};
+use crate::ffi;
+
+/// The largest payload of a frame, in bytes.
+pub(crate) const FRAME_MAX: usize = ffi::TAILPORT_FRAME_MAX as usize;
+
+/// A node's handle. The Go half checks it in every call, so a stale one is an
+/// error and never another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeHandle(ffi::tailport_node);
+
+pub(crate) fn env(json: &CStr) -> io::Result<()> {
+    // SAFETY: the string is NUL-terminated and only read during the call.
+    done(unsafe { ffi::tailport_env(json.as_ptr()) })
+}
+
+pub(crate) fn logs() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes nothing and may be made at any time.
+    owned(unsafe { ffi::tailport_logs() })
+}
+
+pub(crate) fn start(json: &CStr) -> io::Result<(OwnedFd, NodeHandle)> {
+    let mut node = 0;
+    // SAFETY: the string is NUL-terminated, `node` is writable, and neither pointer is kept.
+    let mailbox = owned(unsafe { ffi::tailport_start(json.as_ptr(), &mut node) })?;
+    Ok((mailbox, NodeHandle(node)))
+}
+
+pub(crate) fn watch(node: NodeHandle) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the handle itself.
+    owned(unsafe { ffi::tailport_watch(node.0) })
+}
+
+pub(crate) fn listen(node: NodeHandle, network: &CStr, address: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: both strings are NUL-terminated and only read during the call.
+    owned(unsafe { ffi::tailport_listen(node.0, network.as_ptr(), address.as_ptr()) })
+}
+
+pub(crate) fn dial(
+    node: NodeHandle,
+    network: &CStr,
+    address: &CStr,
+    timeout_ms: u32,
+) -> io::Result<OwnedFd> {
+    // SAFETY: both strings are NUL-terminated and only read during the call.
+    owned(unsafe { ffi::tailport_dial(node.0, network.as_ptr(), address.as_ptr(), timeout_ms) })
+}
+
+pub(crate) fn claim(id: ConnectionId) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the id itself.
+    owned(unsafe { ffi::tailport_claim(id.0) })
+}
+
+pub(crate) fn abort(id: ConnectionId) -> io::Result<()> {
+    // SAFETY: the call checks the id itself.
+    done(unsafe { ffi::tailport_abort(id.0) })
+}
+
+pub(crate) fn release(id: ConnectionId) -> io::Result<()> {
+    // SAFETY: the call checks the id itself.
+    done(unsafe { ffi::tailport_release(id.0) })
+}
+
+pub(crate) fn end(id: ConnectionId) -> io::Result<End> {
+    let mut end = ffi::tailport_end::default();
+    // SAFETY: `end` is writable and not kept; the call checks the id itself.
+    done(unsafe { ffi::tailport_end(id.0, &mut end) })?;
+    Ok(End {
+        incoming: direction(end.incoming)?,
+        outgoing: direction(end.outgoing)?,
+        unacknowledged: end.unacknowledged,
+    })
+}
+
+pub(crate) fn flush(node: NodeHandle, timeout_ms: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the handle itself.
+    owned(unsafe { ffi::tailport_flush(node.0, timeout_ms) })
+}
+
+pub(crate) fn close(node: NodeHandle) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the handle itself.
+    owned(unsafe { ffi::tailport_close(node.0) })
+}
+
+pub(crate) fn count() -> io::Result<Counts> {
+    let mut counts = ffi::tailport_counts::default();
+    // SAFETY: `counts` is writable and not kept.
+    done(unsafe { ffi::tailport_count(&mut counts) })?;
+    Ok(Counts {
+        nodes: counts.nodes,
+        mailboxes: counts.mailboxes,
+        connections: counts.connections,
+        lingering: counts.lingering,
+        goroutines: counts.goroutines,
+        threads: counts.threads,
+        dropped_log_lines: counts.dropped_log_lines,
+    })
+}
+
+/// What is alive in the Go half. All but `goroutines`, `threads` and
+/// `dropped_log_lines` are zero when everything has been closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Nodes started and not closed.
+    pub nodes: u64,
+    /// Mailboxes whose two ends are not both closed.
+    pub mailboxes: u64,
+    /// Connections announced or claimed and not finished.
+    pub connections: u64,
+    /// Connections kept only until the peer has acknowledged.
+    pub lingering: u64,
+    /// Goroutines of any kind.
+    pub goroutines: u64,
+    /// Threads that Go has created; they are reused and rarely end.
+    pub threads: u64,
+    /// Log lines dropped since start because nobody read them in time.
+    pub dropped_log_lines: u64,
+}
+
+/// Bytes that a kernel TCP or unix socket has taken and its peer has not
+/// acknowledged (TCP, where a FIN counts as one) or read (unix, where the
+/// kernel counts its buffers, so that only zero is exact).
+///
+/// # Errors
+///
+/// What the kernel answers, for example when the descriptor is no socket.
+pub fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut bytes: c_int = 0;
+    let answer = ask_kernel(socket, &mut bytes);
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    u64::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+#[cfg(target_os = "linux")]
+fn ask_kernel(socket: BorrowedFd<'_>, bytes: &mut c_int) -> c_int {
+    debug_assert_eq!(size_of_val(bytes), 4);
+    // SAFETY: TIOCOUTQ, which is SIOCOUTQ on a socket, writes one int.
+    unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, bytes) }
+}
+
+#[cfg(target_os = "macos")]
+fn ask_kernel(socket: BorrowedFd<'_>, bytes: &mut c_int) -> c_int {
+    let mut length = size_of_val(bytes) as libc::socklen_t;
+    let value: *mut c_int = bytes;
+    // SAFETY: SO_NWRITE writes at most `length` bytes, the size of the int.
+    unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NWRITE,
+            value.cast(),
+            &mut length,
+        )
+    }
+}
+
+/// Takes the descriptor that a call returned, or its errno.
+fn owned(answer: c_int) -> io::Result<OwnedFd> {
+    if answer < 0 {
+        return Err(io::Error::from_raw_os_error(-answer));
+    }
+    // SAFETY: every descriptor that the Go half returns is open and the caller's alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(answer) })
+}
+
+/// The outcome of a call that returns no descriptor.
+fn done(answer: c_int) -> io::Result<()> {
+    if answer < 0 {
+        Err(io::Error::from_raw_os_error(-answer))
+    } else {
+        Ok(())
+    }
+}
+
+/// A direction's state; a number that the header does not have is an error.
+fn direction(state: i32) -> io::Result<Direction> {
+    match u32::try_from(state) {
+        Ok(ffi::TAILPORT_OPEN) => Ok(Direction::Open),
+        Ok(ffi::TAILPORT_CLEAN) => Ok(Direction::Clean),
+        Ok(ffi::TAILPORT_RESET) => Ok(Direction::Reset),
+        Ok(ffi::TAILPORT_TIMED_OUT) => Ok(Direction::TimedOut),
+        _ => Err(io::Error::from(io::ErrorKind::InvalidData)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
