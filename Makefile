@@ -1,0 +1,119 @@
+# What there is to do with this repository. Every test step is a target of its own.
+#
+#   make demo           two nodes on a private tailnet, on this machine alone
+#   make demo KEEP=1    the same, left up until Ctrl-C
+#   make test           everything from nothing, quick steps first
+#   make interop        the program against other software, in network namespaces (root)
+#   make fuzz           a million bad inputs
+#   make build          target/release/tailport
+#   make deny           licences and duplicates of the Rust dependencies (cargo-deny)
+#   make setup          installs what is missing, says nothing when all is there
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+# Where the installers of Rust and Go put them, for a shell that has not noticed yet.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:/usr/local/go/bin
+GO ?= go
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+SLOW_FIRST := echo 'Building. The Go half takes some minutes the first time and says nothing meanwhile.'
+
+# ---- the demo ----------------------------------------------------------------
+
+.PHONY: help demo build setup
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@tests/setup.sh test
+
+build:
+	@tests/setup.sh build
+	@$(SLOW_FIRST)
+	$(CARGO) build --release --locked
+
+# The unoptimised build: the tests use it too, and it is there sooner.
+demo:
+	@tests/setup.sh build
+	@$(SLOW_FIRST)
+	$(CARGO) build --locked --bin tailport
+	cd tests/tailnet && GOWORK=off $(GO) build -o '$(TARGET_DIR)/demo/tailnet' .
+	cd tests/demo && GOWORK=off $(GO) build -o '$(TARGET_DIR)/demo/helper' .
+	@KEEP='$(KEEP)' tests/demo.sh '$(TARGET_DIR)/debug/tailport' '$(TARGET_DIR)/demo/tailnet' '$(TARGET_DIR)/demo/helper'
+
+# ---- the tests ---------------------------------------------------------------
+
+# Integration tests, as cargo names them. The slow ones have steps of their own, and
+# those against other software run under `make interop`.
+SUITES := $(sort $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)) $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)))
+SLOW := e2e faults limits
+QUICK := $(filter-out $(SLOW) interop,$(SUITES))
+SLOW_HERE := $(filter $(SUITES),$(SLOW))
+GO_MODULES := vendor/libtailscale $(patsubst %/go.mod,%,$(wildcard tests/*/go.mod))
+
+STEPS := setup fmt gofmt clippy unit quick deploy e2e vet race $(filter-out e2e,$(SLOW_HERE))
+
+.PHONY: test $(STEPS) faults limits
+test:
+	@start=$$SECONDS; for step in $(STEPS); do \
+	    printf '\n==> make %s\n' $$step; began=$$SECONDS; \
+	    $(MAKE) --no-print-directory $$step || { printf '\nmake test: FAILED in the step "make %s"\n' $$step >&2; exit 1; }; \
+	    printf '<== make %s: %d s\n' $$step $$((SECONDS - began)); \
+	done; printf '\nmake test: all steps passed in %d s: %s\n' $$((SECONDS - start)) '$(STEPS)'
+
+fmt:
+	$(CARGO) fmt --check
+
+gofmt:
+	@for module in $(GO_MODULES); do \
+	    unformatted=$$(gofmt -l $$module) || exit 1; \
+	    [ -z "$$unformatted" ] || { printf 'gofmt would change:\n%s\n' "$$unformatted" >&2; exit 1; }; \
+	done; echo 'gofmt: $(GO_MODULES)'
+
+clippy:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit:
+	$(CARGO) test --locked --lib --bins
+
+quick:
+	$(CARGO) test --locked $(QUICK:%=--test %)
+	$(CARGO) test --locked --doc
+
+# The examples for systemd and containers, against the program itself.
+deploy:
+	$(CARGO) build --locked --bin tailport
+	@tests/deploy.sh '$(TARGET_DIR)/debug/tailport'
+
+e2e:
+	$(CARGO) test --locked --test e2e
+
+faults limits:
+	$(CARGO) test --locked --test $@
+
+# With -race, what vet compiles is what the next step needs.
+vet:
+	@for module in $(GO_MODULES); do \
+	    echo "go vet: $$module"; (cd $$module && GOWORK=off $(GO) vet -race ./...) || exit 1; \
+	done
+
+race:
+	@for module in $(GO_MODULES); do \
+	    echo "go test -race: $$module"; (cd $$module && GOWORK=off $(GO) test -race -count=1 -timeout 20m ./...) || exit 1; \
+	done
+
+# What the tests cannot do as anybody or in a minute; the scripts build what they need.
+.PHONY: interop fuzz
+interop:
+	@tests/setup.sh test
+	sh tests/interop/build.sh
+	$(CARGO) test --locked $(patsubst %,--test %,$(filter interop faults,$(SUITES))) -- --ignored
+
+fuzz:
+	sh tests/fuzz.sh
+
+.PHONY: deny
+deny:
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'make deny: cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
+	$(CARGO) deny --locked check bans licenses sources

@@ -1,0 +1,3 @@
+module tailport.dev/demo
+
+go 1.26
