@@ -108,7 +108,7 @@ race:
 interop:
 	@tests/setup.sh test
 	sh tests/interop/build.sh
-	$(CARGO) test --locked $(patsubst %,--test %,$(filter interop faults,$(SUITES))) -- --ignored
+	$(CARGO) test --locked $(patsubst %,--test %,$(filter interop faults,$(SUITES))) -- --ignored --test-threads=1
 
 fuzz:
 	sh tests/fuzz.sh

@@ -107,9 +107,9 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
     };
     let slots = Slots::new(config.max_connections.get() as usize);
     let connections = TaskTracker::new();
+    let metrics = Arc::new(Metrics::default());
     let result = async {
-        let forwards =
-            forwards::open(config, bound, &node, &slots, &Arc::new(Metrics::default())).await?;
+        let forwards = forwards::open(config, bound, &node, &slots, &metrics).await?;
         let events = node.watch()?;
         report::ready(&info, forwards.iter().map(|forward| forward.description()));
         let mut serving = forwards::serve(forwards, &connections, shutdown);
@@ -121,7 +121,10 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
         }
     }
     .await;
+    if let Err(failure) = &result {
+        tracing::warn!(reason = %failure, "stopping");
+    }
     shutdown.drain.cancel();
-    stop::stop(config, node, slots, connections, shutdown).await;
+    stop::stop(config, node, slots, connections, shutdown, &metrics).await;
     result
 }

@@ -70,7 +70,7 @@ async fn follow(config: &Config, starting: &mut Starting) -> Result<NodeInfo, Fa
         match event {
             Ok(StartEvent::Running(info)) => return Ok(info),
             Ok(event) => progress.note(event)?,
-            Err(error) => return Err(refused(error)),
+            Err(error) => return Err(refused(config, error)),
         }
     }
 }
@@ -169,16 +169,18 @@ fn shown(duration: Duration) -> AnyDuration {
 }
 
 /// A start that the control server or this machine ended, with what to do.
-fn refused(error: tailnet::Error) -> Failure {
-    if error.kind() == ErrorKind::LoginRefused {
-        return Failure::new(
-            Exit::Login,
-            error.kind().name(),
-            format!(
-                "the control server refused the login: {error}; make a new key and set \
-                 TS_AUTHKEY_FILE or TS_AUTHKEY, or unset both to log in by hand"
-            ),
-        );
+fn refused(config: &Config, error: tailnet::Error) -> Failure {
+    if error.kind() != ErrorKind::LoginRefused {
+        return error.into();
     }
-    error.into()
+    let advice = if config.node.auth_key.is_some() {
+        "make a new key for TS_AUTHKEY_FILE or TS_AUTHKEY, or set neither to log in by hand"
+    } else {
+        "make a key and set TS_AUTHKEY_FILE or TS_AUTHKEY"
+    };
+    Failure::new(
+        Exit::Login,
+        error.kind().name(),
+        format!("the control server refused the login: {error}; {advice}"),
+    )
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::proxy::slots::Slots;
 use crate::shutdown::Shutdown;
 use crate::tailnet::{Closed, Node};
+use crate::telemetry::metrics::{Ended, Metrics};
 
 /// What aborted connections get to reset both their sides.
 pub(super) const LAST_MOMENT: Duration = Duration::from_millis(200);
@@ -31,6 +32,7 @@ pub(super) async fn stop(
     slots: Slots,
     connections: TaskTracker,
     shutdown: &Shutdown,
+    metrics: &Metrics,
 ) {
     let deadline = Instant::now() + config.timeouts.drain;
     slots.close();
@@ -52,8 +54,24 @@ pub(super) async fn stop(
     }
     shutdown.abort.cancel();
     let _ = timeout(LAST_MOMENT, connections.wait()).await;
+    sum_up(metrics);
     flush(&node, deadline.saturating_duration_since(Instant::now())).await;
     close(node, close_bound(config)).await;
+}
+
+/// What the program has done in all. Refusals have no lines of their own, so this
+/// is where their exact number stands.
+fn sum_up(metrics: &Metrics) {
+    let all = metrics.snapshot();
+    tracing::info!(
+        accepted = all.accepted,
+        refused = all.refused,
+        dial_failed = all.ended(Ended::DialFailed),
+        accept_errors = all.accept_errors,
+        to_target = all.to_target,
+        to_peer = all.to_peer,
+        "served"
+    );
 }
 
 async fn flush(node: &Node, left: Duration) {

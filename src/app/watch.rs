@@ -95,9 +95,9 @@ fn meaning(state: &str) -> &'static str {
 pub(super) async fn relay_logs(mut logs: Logs) {
     while let Some(Ok(line)) = logs.next().await {
         if line.dropped > 0 {
-            tracing::debug!(target: "tailscale", dropped = line.dropped, "lines lost");
+            tracing::debug!(target: "tailscale", from = "tailscale", dropped = line.dropped, "lines lost");
         }
-        tracing::debug!(target: "tailscale", "{}", printable(&line.text));
+        tracing::debug!(target: "tailscale", from = "tailscale", "{}", printable(&line.text));
     }
 }
 

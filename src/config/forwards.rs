@@ -5,7 +5,8 @@ use std::fmt::Display;
 
 use super::forward::{Forward, ForwardError};
 use super::problems::{Mistake, shown};
-use super::settings::Settings;
+use super::secret::has_key;
+use super::settings::{KEY_HERE, Settings};
 use super::short_form::ShortForm;
 
 /// The variables that arguments of `expose` and `connect` stand in for.
@@ -121,6 +122,7 @@ impl List {
         }
         for item in items {
             match item.to_str() {
+                Some(item) if has_key(item) => self.wrong(&subject, item, KEY_HERE, rule),
                 Some(item) => self.add_read(&subject, item, read, rule),
                 None => self.wrong(
                     &subject,

@@ -77,6 +77,11 @@ pub fn redact(text: &str) -> String {
         .collect()
 }
 
+/// Whether something in the text looks like a key.
+pub(super) fn has_key(text: &str) -> bool {
+    PREFIXES.iter().any(|prefix| text.contains(prefix))
+}
+
 /// The word without the user and password of a URL, or of what was meant to be one.
 fn without_login(word: &str) -> String {
     let Some((login, rest)) = word.rsplit_once('@') else {
@@ -85,7 +90,10 @@ fn without_login(word: &str) -> String {
     match login.split_once("://") {
         Some((scheme, _)) => format!("{scheme}://{REDACTED}@{rest}"),
         None if login.contains(':') && !login.contains('/') => format!("{REDACTED}@{rest}"),
-        None => word.to_owned(),
+        None => match login.split_once(':') {
+            Some((before, _)) => format!("{before}:{REDACTED}@{rest}"),
+            None => word.to_owned(),
+        },
     }
 }
 
@@ -130,6 +138,7 @@ mod tests {
         assert_eq!(redact("a https://u:p@b/c d"), "a https://REDACTED@b/c d");
         assert_eq!(redact("https://u:p/x@y@b"), "https://REDACTED@b");
         assert_eq!(redact("u:p@b"), "REDACTED@b");
+        assert_eq!(redact("//u:p@b"), "//u:REDACTED@b");
         assert_eq!(
             redact("/run/credentials/tailport@1"),
             "/run/credentials/tailport@1"

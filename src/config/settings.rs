@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::foreign;
 use super::problems::Mistake;
+use super::secret::has_key;
 use super::variable::{DefaultValue, Variable};
 use super::variables::{self, Readings, VARIABLES};
 
@@ -17,6 +18,15 @@ const SURROUNDINGS: [&str; 4] = [
     "HOME",
     "CREDENTIALS_DIRECTORY",
 ];
+
+/// Why a text is refused that would carry a key into names, logs and directories.
+pub(super) const KEY_HERE: &str =
+    "holds an auth key: it belongs into a file that TS_AUTHKEY_FILE names";
+
+/// Whether a key is expected in this variable, or allowed as part of a path that is never made.
+fn may_hold_key(variable: &Variable) -> bool {
+    variable.secret || variable.name == "TS_AUTHKEY_FILE"
+}
 
 /// Every text that a setting may come from.
 #[derive(Debug, Default)]
@@ -73,6 +83,9 @@ impl Settings {
         match text.to_str() {
             Some("") => {
                 self.refuse(variable.name, "is empty: give it a value or unset it");
+            }
+            Some(text) if has_key(text) && !may_hold_key(variable) => {
+                self.refuse(variable.name, KEY_HERE);
             }
             Some(text) => {
                 self.texts.insert(variable.name, text.to_owned());

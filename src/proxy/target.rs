@@ -52,7 +52,7 @@ impl KernelTarget {
         timeout(budget, self.resolver.lookup(&self.host))
             .await
             .unwrap_or_else(|_| {
-                let detail = format!("resolving {}: no answer in {budget:?}", self.host);
+                let detail = format!("resolving {}: no answer in {budget:.1?}", self.host);
                 Err(DialError::new(DialErrorKind::TimedOut, detail))
             })
     }
@@ -65,7 +65,7 @@ impl KernelTarget {
         let socket = timeout(share, TcpStream::connect(address))
             .await
             .map_err(|_| {
-                let detail = format!("dialing {address}: no answer in {share:?}");
+                let detail = format!("dialing {address}: no answer in {share:.1?}");
                 DialError::new(DialErrorKind::TimedOut, detail)
             })?
             .map_err(error)?;

@@ -177,4 +177,6 @@ fn too_long(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -50,7 +50,15 @@ where
         .log_internal_errors(false);
     Ok(match config.format {
         LogFormat::Text => Box::new(builder.with_ansi(colour).finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_ansi(false).finish()),
+        // Flattened, the module's name would take the place of a field named `target`.
+        LogFormat::Json => Box::new(
+            builder
+                .json()
+                .flatten_event(true)
+                .with_target(false)
+                .with_ansi(false)
+                .finish(),
+        ),
     })
 }
 

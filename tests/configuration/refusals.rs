@@ -155,3 +155,9 @@ fn a_value_that_is_not_utf8_is_a_mistake_of_every_variable() {
         );
     }
 }
+
+#[test]
+fn a_url_is_no_state_directory() {
+    let url = "https://headscale.example";
+    assert!(refused(&[("TS_STATE_DIR", url)], "TS_STATE_DIR", url).contains("is a URL"));
+}

@@ -24,19 +24,19 @@ func (n *node) dial(ctx context.Context, m *mailbox, network, address string) er
 		return err
 	}
 	if err := n.checkRunning(ctx); err != nil {
-		return err
+		return inTime(address, err)
 	}
 	dialer := n.server.Sys().Dialer.Get()
 	target, inTailnet, err := dialer.UserDialPlan(ctx, network, address)
 	if err != nil {
-		return resolveFailure(ctx, address, err)
+		return inTime(address, resolveFailure(ctx, address, err))
 	}
 	if !inTailnet || !dialer.UseNetstackForIP(target.Addr()) {
 		return &failure{kindNotInTailnet, notInTailnetText(address, target)}
 	}
 	conn, err := dialer.NetstackDialTCP(ctx, target)
 	if err != nil {
-		return connectFailure(ctx, err)
+		return inTime(address, connectFailure(ctx, err))
 	}
 	c, err := newConnection(n, m, conn)
 	if err != nil {
@@ -50,6 +50,14 @@ func (n *node) dial(ctx context.Context, m *mailbox, network, address string) er
 	case <-m.ctx.Done():
 	}
 	return nil
+}
+
+// inTime says in plain words that a dial's time is over.
+func inTime(address string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &failure{kindTimedOut, "dialing " + address + ": no answer in time"}
+	}
+	return err
 }
 
 func checkDialAddress(network, address string) error {

@@ -22,6 +22,7 @@
 //	exports.go      the C functions: arguments checked, errors as errno
 //	environment.go  the environment of both halves, the vendor's log upload
 //	logs.go         where log lines go
+//	knobs/          the library's own variables, when they cannot be read
 //	registry.go     handles, ids, counts
 //	socketpair.go   pairs of sockets: one end for the caller, one in the poller
 //	mailbox.go      frames to the caller, cancellation from it
@@ -34,6 +35,7 @@
 //	connection.go   a connection's life: announced, claimed, ended, released
 //	pump.go         the two directions of a claimed connection
 //	endpoint.go     the gVisor endpoint that gonet hides
+//	stack.go        how patiently the network stack retransmits
 //	silence.go      peers that vanish with bytes in flight
 //	mappoll.go      a node that the control server no longer knows
 //	renew.go        an expired node that may have been extended

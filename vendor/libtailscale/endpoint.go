@@ -17,6 +17,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
+	"tailscale.com/wgengine/netstack"
 )
 
 // gonet hides what honest ends need: it cannot abort with RST, cannot set
@@ -36,40 +37,49 @@ var layout struct {
 	sendBufferLen uintptr // tcp.Endpoint's SndBufUsed
 	sender        uintptr // tcp.Endpoint.snd
 	window        uintptr // the sender's SndWnd
+	stack         uintptr // netstack.Impl.ipstack
 }
 
-// checkLayout finds the fields this file reads.
+// checkLayout finds the fields that this half reads.
 func checkLayout() error {
 	layout.once.Do(func() {
 		conn, ep := reflect.TypeFor[gonet.TCPConn](), reflect.TypeFor[tcp.Endpoint]()
-		find := func(t reflect.Type, want reflect.Type, path ...string) (offset uintptr) {
-			for _, name := range path {
-				field, ok := t.FieldByName(name)
-				if !ok {
-					layout.err = errors.Join(layout.err, fmt.Errorf("gVisor's %v has no field %s", t, name))
-					return 0
-				}
-				// FieldByName descends into embedded structs: add up their offsets.
-				for i := range field.Index {
-					offset += t.FieldByIndex(field.Index[:i+1]).Offset
-				}
-				t = field.Type
-			}
-			if want != nil && t != want {
-				layout.err = errors.Join(layout.err, fmt.Errorf("gVisor's %v is a %v, not a %v", path, t, want))
-			}
+		find := func(t, want reflect.Type, path ...string) uintptr {
+			offset, err := fieldOffset(t, want, path...)
+			layout.err = errors.Join(layout.err, err)
 			return offset
 		}
 		layout.endpoint = find(conn, reflect.TypeFor[tcpip.Endpoint](), "ep")
 		layout.queue = find(conn, reflect.TypeFor[*waiter.Queue](), "wq")
 		layout.sendBufferLen = find(ep, reflect.TypeFor[int](), "sndQueueInfo", "SndBufUsed")
+		layout.sendLock = find(ep, reflect.TypeFor[sync.Mutex](), "sndQueueInfo", "sndQueueMu", "mu", "m", "m")
 		layout.sender = find(ep, nil, "snd")
 		if field, ok := ep.FieldByName("snd"); ok && field.Type.Kind() == reflect.Pointer {
 			layout.window = find(field.Type.Elem(), reflect.TypeFor[seqnum.Size](), "SndWnd")
 		}
-		layout.sendLock = find(ep, reflect.TypeFor[sync.Mutex](), "sndQueueInfo", "sndQueueMu", "mu", "m", "m")
+		layout.stack = find(reflect.TypeFor[netstack.Impl](), reflect.TypeFor[*stack.Stack](), "ipstack")
 	})
 	return layout.err
+}
+
+// fieldOffset adds up the offsets on the way to a field, and checks its type
+// unless want is nil.
+func fieldOffset(t, want reflect.Type, path ...string) (offset uintptr, err error) {
+	for _, name := range path {
+		field, ok := t.FieldByName(name)
+		if !ok {
+			return 0, fmt.Errorf("%v has no field %s", t, name)
+		}
+		// FieldByName descends into embedded structs.
+		for i := range field.Index {
+			offset += t.FieldByIndex(field.Index[:i+1]).Offset
+		}
+		t = field.Type
+	}
+	if want != nil && t != want {
+		return 0, fmt.Errorf("the field %v is a %v, not a %v", path, t, want)
+	}
+	return offset, nil
 }
 
 // endpoint is one end of a TCP connection in the node's network stack.
@@ -178,9 +188,13 @@ func (e *endpoint) closeWrite() tcpip.Error { return e.ep.Shutdown(tcpip.Shutdow
 // close lets go of the endpoint; the stack still delivers what is queued.
 func (e *endpoint) close() { e.ep.Close() }
 
-// abort sends RST and drops what is queued.
+// abort sends RST and drops what is queued, unless the connection is over.
 func (e *endpoint) abort() {
-	e.ep.Abort()
+	switch tcp.EndpointState(e.ep.State()) {
+	case tcp.StateError, tcp.StateClose:
+	default:
+		e.ep.Abort()
+	}
 	e.ep.Close()
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"tailscale.com/envknob"
@@ -27,12 +28,18 @@ type environment struct {
 // archive was loaded, and through it the C environment.
 func (e environment) apply() error {
 	for _, name := range e.Unset {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			return syscall.EINVAL // which Unsetenv does not see
+		}
 		envknob.Setenv(name, "") // forgets what a knob read when it was registered
 		if err := os.Unsetenv(name); err != nil {
 			return err
 		}
 	}
 	for name, value := range e.Set {
+		if err := os.Setenv(name, value); err != nil {
+			return err // which the line below keeps to itself
+		}
 		envknob.Setenv(name, value)
 	}
 	if e.MemoryLimit > 0 {

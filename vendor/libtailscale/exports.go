@@ -125,8 +125,8 @@ func tailport_start(args *C.char, handle *C.tailport_node) C.int {
 		if err := decode(args, &config); err != nil {
 			return -1, err
 		}
-		if config.Dir == "" || config.KeepaliveMS < 0 {
-			return -1, syscall.EINVAL
+		if err := config.check(); err != nil {
+			return -1, err
 		}
 		fd, n, err := startNode(config)
 		if err != nil {

@@ -61,7 +61,7 @@ func (n *node) followStart(ctx context.Context, m *mailbox) error {
 			}
 			if problem != waitingFor {
 				waitingFor = problem
-				if err := m.send(waitingMessage{Type: "waiting", Detail: problem}); err != nil {
+				if err := m.send(waitingMessage{Type: "waiting", Detail: clip(problem)}); err != nil {
 					return true, nil
 				}
 			}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"tailport.dev/libtailscale/knobs"
 )
 
 // logBacklog is how many lines wait for a caller that does not read; about a
@@ -31,6 +33,7 @@ func init() {
 type logWriter struct{}
 
 func (logWriter) Write(p []byte) (int, error) {
+	knobs.Hear(p)
 	logf("%s", p)
 	return len(p), nil
 }
@@ -45,7 +48,7 @@ func logf(format string, args ...any) {
 		return
 	}
 	select {
-	case logs.lines <- strings.TrimRight(fmt.Sprintf(format, args...), "\n"):
+	case logs.lines <- clip(strings.TrimRight(fmt.Sprintf(format, args...), "\n")):
 	default:
 		logs.dropped.Add(1)
 	}

@@ -100,7 +100,7 @@ const errorGrace = time.Second
 func (m *mailbox) sendError(err error) {
 	f := failureOf(err)
 	m.sock.SetWriteDeadline(time.Now().Add(errorGrace))
-	m.send(errorMessage{Type: "error", Kind: f.kind, Detail: f.detail})
+	m.send(errorMessage{Type: "error", Kind: f.kind, Detail: clip(f.detail)})
 }
 
 // announce registers a connection as this mailbox's and tells the caller of it.

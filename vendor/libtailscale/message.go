@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 )
 
 // kind names what went wrong; MESSAGES.md says what each means and whether a
@@ -53,6 +54,18 @@ func failureOf(err error) *failure {
 	default:
 		return fail(kindInternal, err)
 	}
+}
+
+// textMax bounds what others say in a message, in bytes, so that no message
+// outgrows a frame: JSON takes up to six bytes for one.
+const textMax = 16 << 10
+
+// clip shortens a text to about textMax.
+func clip(text string) string {
+	if len(text) <= textMax {
+		return text
+	}
+	return strings.ToValidUTF8(text[:textMax], "") + "…"
 }
 
 type errorMessage struct {

@@ -22,6 +22,18 @@ type nodeConfig struct {
 	KeepaliveMS int64  `json:"keepalive_ms"`
 }
 
+// keepaliveMax is the longest keepalive time in milliseconds, some 35 years:
+// twice as much still is a time.Duration.
+const keepaliveMax = 1 << 40
+
+// check refuses what no node can be started with.
+func (config nodeConfig) check() error {
+	if config.Dir == "" || config.KeepaliveMS < 0 || config.KeepaliveMS > keepaliveMax {
+		return syscall.EINVAL
+	}
+	return nil
+}
+
 // node is one tsnet server and what lives on it.
 type node struct {
 	handle    uint64
@@ -72,7 +84,9 @@ func startNode(config nodeConfig) (int, *node, error) {
 	addNode(n)
 	go func() {
 		defer close(n.started)
-		n.startErr = guarded(n.server.Start)
+		if n.startErr = guarded(n.server.Start); n.startErr == nil {
+			tuneStack(n.server)
+		}
 	}()
 	go n.watchSilence()
 	return fd, n, nil
@@ -145,9 +159,7 @@ func (n *node) close() closedMessage {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	n.cancel()
-	for _, c := range connectionsOf(n) {
-		c.abort()
-	}
+	n.resetAll()
 
 	report := closedMessage{Type: "closed"}
 	closed := make(chan struct{})
@@ -171,6 +183,23 @@ func (n *node) close() closedMessage {
 		logf("close: %s", report.Abandoned)
 	}
 	return report
+}
+
+// resetGrace is what the resets get to leave the machine before the engine that
+// carries them is closed; nothing tells when they have.
+const resetGrace = 100 * time.Millisecond
+
+// resetAll resets every connection whose peer does not have everything, so that
+// no peer waits for the rest.
+func (n *node) resetAll() {
+	pending := n.pending()
+	for _, c := range pending {
+		c.abort()
+		c.endpoint.abort() // also of those that are only waiting for the peer
+	}
+	if len(pending) > 0 {
+		time.Sleep(resetGrace)
+	}
 }
 
 func (n *node) closeServer() {

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
 func TestADialToABlackHoleEndsAtItsTimeout(t *testing.T) {
@@ -323,5 +326,17 @@ func TestARefusedMapPollIsBelievedTheSecondTime(t *testing.T) {
 	p.hear(refusal)
 	if !isGone(&p) || !strings.Contains(p.detail, "404: node not found") {
 		t.Errorf("two refusals in a row: %q", p.detail)
+	}
+}
+
+func TestTheStackRetransmitsAtShortIntervals(t *testing.T) {
+	tn := newTailnet(t)
+	n := tn.node(t, nodeConfig{})
+	var rto tcpip.TCPMaxRTOOption
+	if err := stackOf(n.server).TransportProtocolOption(tcp.ProtocolNumber, &rto); err != nil {
+		t.Fatal(err)
+	}
+	if time.Duration(rto) != maxRTO {
+		t.Errorf("the longest retransmission time is %v", time.Duration(rto))
 	}
 }

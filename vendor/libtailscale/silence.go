@@ -1,18 +1,14 @@
 package main
 
-import (
-	"time"
-
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-)
+import "time"
 
 // Keepalive finds a vanished peer only on an idle connection: with bytes in
 // flight the stack retransmits instead, and gives up after many minutes. This
 // file holds such connections to the same bound. A peer that is alive and does
 // not read still answers the stack's window probes, which come ever more seldom.
 
-// probeGap is the longest time between two window probes: the stack's MaxRTO.
-const probeGap = tcp.MaxRTO
+// probeGap is the longest time between two window probes.
+const probeGap = maxRTO
 
 // looksPerKeepalive is how often silence is looked for within a keepalive time.
 const looksPerKeepalive = 4

@@ -119,7 +119,7 @@ func openBox(t *testing.T, fd int) *box {
 }
 
 // openCaller wraps a descriptor of the caller's side.
-func openCaller(t *testing.T, fd int) *net.UnixConn {
+func openCaller(t testing.TB, fd int) *net.UnixConn {
 	t.Helper()
 	file := os.NewFile(uintptr(fd), "caller")
 	conn, err := net.FileConn(file)

@@ -40,7 +40,9 @@
  * keep pointers after it has returned. Strings are UTF-8 and end with NUL.
  *
  * Output. This side never writes to descriptors 1 and 2. Its log lines go to the
- * log mailbox, or nowhere when there is none.
+ * log mailbox, or nowhere when there is none. One exception: a variable of the
+ * library's own that it cannot read, such as TS_DEBUG_DISCO=maybe, ends the
+ * process with code 64 and one line `ERROR {json}` on descriptor 2.
  */
 #ifndef TAILPORT_TAILSCALE_H
 #define TAILPORT_TAILSCALE_H

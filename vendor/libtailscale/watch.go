@@ -22,7 +22,7 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 		select {
 		case <-ctx.Done():
 		case <-n.mapPoll.gone:
-			m.send(errorMessage{Type: "error", Kind: kindLoginRefused, Detail: n.mapPoll.detail})
+			m.send(errorMessage{Type: "error", Kind: kindLoginRefused, Detail: clip(n.mapPoll.detail)})
 		}
 	}()
 	var last struct {
@@ -38,7 +38,7 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 			if refusal(*notify.ErrMessage) {
 				k = kindLoginRefused
 			}
-			news = append(news, errorMessage{Type: "error", Kind: k, Detail: *notify.ErrMessage})
+			news = append(news, errorMessage{Type: "error", Kind: k, Detail: clip(*notify.ErrMessage)})
 		}
 		if notify.State != nil && notify.State.String() != last.state {
 			last.state = notify.State.String()
@@ -78,7 +78,7 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 func warnings(state *health.State) []healthWarning {
 	list := make([]healthWarning, 0, len(state.Warnings))
 	for code, warning := range state.Warnings {
-		list = append(list, healthWarning{Code: string(code), Text: warning.Text})
+		list = append(list, healthWarning{Code: string(code), Text: clip(warning.Text)})
 	}
 	slices.SortFunc(list, func(a, b healthWarning) int { return cmp.Compare(a.Code, b.Code) })
 	return list

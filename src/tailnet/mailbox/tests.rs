@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use super::super::message::{Close, Dial, Flush, Log, Start, Watch};
 use super::*;
 
-fn pair<M: Message>() -> (UnixStream, Mailbox<M>) {
+pub(super) fn pair<M: Message>() -> (UnixStream, Mailbox<M>) {
     let (there, here) = StdUnixStream::pair().unwrap();
     there.set_nonblocking(true).unwrap();
     here.set_nonblocking(true).unwrap();

@@ -1,0 +1,27 @@
+//! The built program from outside: real nodes on a private tailnet, real sockets
+//! at both ends. Nothing here leaves loopback.
+
+mod support;
+
+#[path = "e2e/cap.rs"]
+mod cap;
+#[path = "e2e/configuration.rs"]
+mod configuration;
+#[path = "e2e/dial.rs"]
+mod dial;
+#[path = "e2e/half_close.rs"]
+mod half_close;
+#[path = "e2e/report.rs"]
+mod report;
+#[path = "e2e/reset.rs"]
+mod reset;
+#[path = "e2e/ssh.rs"]
+mod ssh;
+#[path = "e2e/stage.rs"]
+mod stage;
+#[path = "e2e/start.rs"]
+mod start;
+#[path = "e2e/state.rs"]
+mod state;
+#[path = "e2e/stop.rs"]
+mod stop;

@@ -1,0 +1,85 @@
+//! What tests of one shape share: a tailnet whose policies nobody changes, a stock
+//! peer, and nodes that nobody stops.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::support::pair::Pair;
+use crate::support::peer::{Listening, Peer};
+use crate::support::settings::Settings;
+use crate::support::socket;
+use crate::support::tailnet::Tailnet;
+use crate::support::tailport::Tailport;
+
+/// Lanes of the shared pair: more than tests that run at one time.
+const LANES: u16 = 8;
+
+/// The tailnet of all tests that leave it as it is.
+pub(crate) fn tailnet() -> &'static Tailnet {
+    static TAILNET: OnceLock<Tailnet> = OnceLock::new();
+    TAILNET.get_or_init(Tailnet::start)
+}
+
+/// The stock peer on it.
+pub(crate) fn peer() -> &'static Peer {
+    static PEER: OnceLock<Peer> = OnceLock::new();
+    PEER.get_or_init(|| Peer::start(tailnet()))
+}
+
+/// A pair of nodes on it.
+pub(crate) fn pair() -> &'static Pair {
+    static PAIR: OnceLock<Pair> = OnceLock::new();
+    PAIR.get_or_init(|| Pair::start(tailnet(), LANES))
+}
+
+/// A node on it with a key, to be completed and started by [`start`].
+pub(crate) fn settings() -> Settings {
+    peer();
+    Settings::on(tailnet())
+}
+
+/// Starts a node on it that the peer reaches at the first packet, and the other
+/// way round.
+#[track_caller]
+pub(crate) fn start(settings: &Settings) -> Tailport {
+    let node = settings.start(tailnet());
+    peer().greet(node.address());
+    node
+}
+
+/// A port of the peer that no other test uses.
+pub(crate) fn peer_port() -> u16 {
+    static NEXT: Mutex<u16> = Mutex::new(9001);
+    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    *next += 1;
+    *next
+}
+
+/// A node that connects to a port of the peer, behind which a target of this
+/// machine waits.
+pub(crate) struct Connecting {
+    pub(crate) node: Tailport,
+    pub(crate) target: TcpListener,
+    pub(crate) listening: Listening,
+}
+
+impl Connecting {
+    /// Starts one with these settings besides the connect.
+    pub(crate) fn start(settings: Settings) -> Self {
+        let target = socket::listen();
+        let (port, address) = (peer_port(), socket::address(&target));
+        let listening = peer().listen(port, address);
+        let node = start(&settings.connect(SocketAddr::new(peer().address(), port)));
+        Self {
+            node,
+            target,
+            listening,
+        }
+    }
+}
+
+/// One such node for a test at a time.
+pub(crate) fn connecting() -> &'static Mutex<Connecting> {
+    static CONNECTING: OnceLock<Mutex<Connecting>> = OnceLock::new();
+    CONNECTING.get_or_init(|| Mutex::new(Connecting::start(settings())))
+}

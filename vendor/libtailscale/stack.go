@@ -1,0 +1,55 @@
+package main
+
+import (
+	"time"
+	"unsafe"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"tailscale.com/tsnet"
+	"tailscale.com/wgengine/netstack"
+)
+
+// The network stack backs off its retransmissions up to two minutes. On a link
+// that loses much, or after a laptop was suspended, a connection then stands
+// still long after the way is free again; and its limit of 15 transmissions of
+// one segment ends connections that a lossy link only slows down, since after a
+// timeout it sends again all that was in flight.
+
+const (
+	// maxRTO is the longest pause between two retransmissions: one packet in five
+	// seconds costs nothing, and a way that is free again is found at once.
+	maxRTO = 5 * time.Second
+
+	// maxRetransmissions of one segment take about as long as the stack's own
+	// limits do together, a quarter of an hour. What ends a connection to a peer
+	// that vanished is silence.go, as far as keepalive is on.
+	maxRetransmissions = 180
+)
+
+// tuneStack sets both for the connections that a node will have.
+func tuneStack(server *tsnet.Server) {
+	s := stackOf(server)
+	if s == nil {
+		logf("the network stack keeps its own retransmission times")
+		return
+	}
+	rto := tcpip.TCPMaxRTOOption(maxRTO)
+	retries := tcpip.TCPMaxRetriesOption(maxRetransmissions)
+	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &rto); err != nil {
+		logf("setting the longest retransmission time: %v", err)
+	}
+	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &retries); err != nil {
+		logf("setting the number of retransmissions: %v", err)
+	}
+}
+
+// stackOf takes the network stack out of tsnet's; checkLayout has found where.
+func stackOf(server *tsnet.Server) *stack.Stack {
+	impl, ok := server.Sys().Netstack.Get().(*netstack.Impl)
+	if !ok {
+		return nil
+	}
+	return *(**stack.Stack)(unsafe.Add(unsafe.Pointer(impl), layout.stack))
+}
