@@ -1,0 +1,127 @@
+//! Nobody reads the output any more, because the reader of the pipe or the
+//! terminal has gone: no SIGPIPE, no panic, and connections flow.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::flow::Flow;
+use crate::support::patience::{PATIENCE, eventually_some};
+use crate::support::reaper;
+use crate::support::settings::Settings;
+use crate::support::socket;
+use crate::support::tailnet::Tailnet;
+use crate::support::tailport::Ready;
+
+/// A node whose outputs the test holds itself. It is killed when dropped.
+struct Node(Child);
+
+impl Node {
+    fn start(command: &mut Command) -> Self {
+        let process = command.stdin(Stdio::null()).spawn().unwrap();
+        reaper::born(process.id());
+        Self(process)
+    }
+
+    /// Connections come and go, each with its line for the log; nothing else
+    /// happens.
+    #[track_caller]
+    fn goes_on(&mut self, entry: SocketAddr, target: &TcpListener) {
+        for _ in 0..20 {
+            Flow::of((socket::connect(entry), socket::accept(target))).talks();
+        }
+        assert!(self.0.try_wait().unwrap().is_none(), "it lives");
+    }
+
+    /// Asks it to stop and returns its exit code.
+    fn stop(&mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        eventually_some("its end", PATIENCE, || self.0.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        if self.0.wait().is_ok() {
+            reaper::died(self.0.id());
+        }
+    }
+}
+
+/// A node on a tailnet with a target behind it, for one way of losing the output.
+/// `lose` is given the command; it starts the node, reads its READY line and has
+/// closed the far end of both outputs when it returns.
+#[track_caller]
+fn outlives_its_reader(lose: impl FnOnce(&mut Command) -> (Node, Ready)) {
+    let tailnet = Tailnet::start();
+    let target = socket::listen();
+    let exposing = Settings::on(&tailnet)
+        .expose(7000, target.local_addr().unwrap())
+        .start(&tailnet);
+    let settings = Settings::on(&tailnet)
+        .set("TS_LOG", "debug")
+        .set("TS_DIAL_TIMEOUT", "20s")
+        .connect(exposing.at(7000));
+    let (mut node, ready) = lose(&mut settings.command());
+    let entry = ready.local()[0];
+    tailnet.wait_reachable(ready.address());
+    node.goes_on(entry, &target);
+    // The node itself has things to say as well.
+    tailnet.control("refuse");
+    node.goes_on(entry, &target);
+    tailnet.control("ok");
+    tailnet.wait_reachable(ready.address());
+    node.goes_on(entry, &target);
+    assert_eq!(node.stop(), Some(0), "it ends as asked");
+}
+
+/// Reads up to the READY line.
+fn ready(from: &mut impl BufRead) -> Ready {
+    let mut line = String::new();
+    while from.read_line(&mut line).unwrap() > 0 {
+        if let Some(json) = line.strip_prefix("READY ") {
+            return serde_json::from_str(json).unwrap();
+        }
+        line.clear();
+    }
+    panic!("it ended before it was ready");
+}
+
+#[test]
+fn a_node_outlives_the_reader_of_its_pipes() {
+    outlives_its_reader(|command| {
+        let mut node = Node::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        // One pipe at a time is enough up to here: they hold more than it says.
+        let mut stdout = BufReader::new(node.0.stdout.take().unwrap());
+        let ready = ready(&mut stdout);
+        drop((stdout, node.0.stderr.take()));
+        (node, ready)
+    });
+}
+
+#[test]
+fn a_node_outlives_its_terminal() {
+    outlives_its_reader(|command| {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let far = openpt(flags).unwrap();
+        grantpt(&far).unwrap();
+        unlockpt(&far).unwrap();
+        let name = ptsname(&far, Vec::new()).unwrap();
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let near = rustix::fs::open(name, flags, Mode::empty()).unwrap();
+        command.stdout(near.try_clone().unwrap()).stderr(near);
+        let node = Node::start(command);
+        // The command keeps its copies of the terminal until others replace them.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut far = BufReader::new(File::from(far));
+        let ready = ready(&mut far);
+        drop(far);
+        (node, ready)
+    });
+}

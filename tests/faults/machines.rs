@@ -1,0 +1,144 @@
+//! Two machines with a node each, a third one for the control server and the
+//! relay, and a router between them: a network that tests can break.
+
+use std::net::TcpListener;
+
+use crate::flow::Flow;
+use crate::host::Host;
+use crate::support::patience::{PATIENCE, eventually};
+use crate::support::settings::Settings;
+use crate::support::socket;
+use crate::support::tailnet::Tailnet;
+use crate::support::tailport::Tailport;
+use crate::wire::Wire;
+
+/// The exposed port.
+const PORT: u16 = 7000;
+
+/// A node that exposes a target, on the far machine, and one that connects to it,
+/// on the near machine.
+pub(crate) struct Machines {
+    exposing: Tailport,
+    connecting: Tailport,
+    target: TcpListener,
+    tailnet: Tailnet,
+    /// Where the exposing node and its target are.
+    pub(crate) far: Host,
+    /// Where the connecting node and its clients are.
+    pub(crate) near: Host,
+    far_address: String,
+    hub: Host,
+    /// The router.
+    pub(crate) wire: Wire,
+}
+
+impl Machines {
+    /// Makes the machines and starts both nodes.
+    pub(crate) fn start() -> Self {
+        let mut wire = Wire::new();
+        let (hub, at) = wire.attach("hub");
+        let (far, far_address) = wire.attach("far");
+        let (near, _) = wire.attach("near");
+        let tailnet = hub.enter(|| Tailnet::start_on(at));
+        let target = far.enter(socket::listen);
+        let start = |machine: &Host, settings: &Settings| {
+            let mut node = machine.enter(|| settings.spawn());
+            let address = node.wait_ready().address();
+            hub.enter(|| tailnet.wait_reachable(address));
+            node
+        };
+        let exposing = Settings::on(&tailnet).expose(PORT, target.local_addr().unwrap());
+        let exposing = start(&far, &exposing);
+        let connecting = Settings::on(&tailnet)
+            .set("TS_DIAL_TIMEOUT", "20s")
+            .connect(exposing.at(PORT));
+        let connecting = start(&near, &connecting);
+        Self {
+            exposing,
+            connecting,
+            target,
+            tailnet,
+            far,
+            near,
+            far_address: far_address.to_string(),
+            hub,
+            wire,
+        }
+    }
+
+    /// A new connection, from a client on the near machine to the target on the
+    /// far one. Something has been said both ways by it.
+    #[track_caller]
+    pub(crate) fn open(&self) -> Flow {
+        let entry = self.connecting.local();
+        let client = self.near.enter(|| socket::connect(entry));
+        let mut flow = Flow::of((client, socket::accept(&self.target)));
+        flow.talks();
+        flow
+    }
+
+    /// Waits until both nodes hear from control and are at the relay.
+    #[track_caller]
+    pub(crate) fn wait_reachable(&self) {
+        for node in [&self.exposing, &self.connecting] {
+            let address = node.address();
+            self.hub.enter(|| self.tailnet.wait_reachable(address));
+        }
+    }
+
+    /// How the relay behaves from now on.
+    pub(crate) fn relay(&self, mode: &str) {
+        self.hub.enter(|| self.tailnet.relay(mode));
+    }
+
+    /// Waits until what the exposing node sends comes from its own machine, and
+    /// not from the relay's.
+    #[track_caller]
+    pub(crate) fn wait_direct(&self, flow: &mut Flow) {
+        let rule = ["-p", "udp", "-s", &self.far_address];
+        let seen = Filter::new(&self.near, &rule);
+        eventually("the nodes speak directly", PATIENCE, || {
+            let before = seen.packets();
+            flow.talks();
+            seen.packets() > before
+        });
+    }
+}
+
+/// A rule before all others for what comes to a machine, for as long as it is
+/// kept.
+pub(crate) struct Filter<'a> {
+    host: &'a Host,
+    rule: Vec<&'a str>,
+}
+
+impl<'a> Filter<'a> {
+    /// Adds the rule. One without a target only counts.
+    pub(crate) fn new(host: &'a Host, rule: &[&'a str]) -> Self {
+        let rule = rule.to_vec();
+        let filter = Self { host, rule };
+        filter.change("-I");
+        filter
+    }
+
+    /// How many packets it has met, while no other one is before it.
+    pub(crate) fn packets(&self) -> u64 {
+        let line = self.host.run("iptables", &["-w", "-nvxL", "INPUT", "1"]);
+        let count = line.split_whitespace().next().expect("a count");
+        count.parse().expect("a number")
+    }
+
+    fn change(&self, how: &str) {
+        let mut arguments = vec!["-w", how, "INPUT"];
+        arguments.extend(&self.rule);
+        self.host.run("iptables", &arguments);
+    }
+}
+
+impl Drop for Filter<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.change("-D");
+        }
+    }
+}
