@@ -14,6 +14,7 @@ fn the_ready_line_tells_name_addresses_and_forwards_and_nothing_else_is_on_stdou
     let target = SocketAddr::new(stage::peer().address(), 22);
     let settings = stage::settings()
         .set("TS_HOSTNAME", "told")
+        .set("TS_LOG", "debug")
         .expose(2222, "127.0.0.1:22")
         .connect(target);
     let mut node = settings.start(stage::tailnet());
@@ -36,6 +37,12 @@ fn the_ready_line_tells_name_addresses_and_forwards_and_nothing_else_is_on_stdou
     node.terminate();
     assert_eq!(node.wait_code(crate::support::patience::PATIENCE), 0);
     assert_eq!(node.stdout().lines().len(), 1);
+    // The Go half has written nothing past the log.
+    let log = node.stderr().lines();
+    assert!(!log.is_empty());
+    for line in log {
+        assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
+    }
 }
 
 #[test]

@@ -31,3 +31,32 @@ func TestAKnobThatCannotBeReadIsABadConfiguration(t *testing.T) {
 		}
 	}
 }
+
+func TestAVariableThatIsUnsetIsGoneForTheLibrary(t *testing.T) {
+	t.Setenv("TS_AUTHKEY", "secret")
+	t.Setenv("TSNET_FORCE_LOGIN", "1")
+	err := environment{
+		Unset: []string{"TS_AUTHKEY", "TSNET_FORCE_LOGIN"},
+		Set:   map[string]string{"TS_USE_CACHED_NETMAP": "false"},
+	}.apply()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, set := os.LookupEnv("TS_AUTHKEY"); set || envknob.Bool("TSNET_FORCE_LOGIN") {
+		t.Error("what was unset is still seen")
+	}
+	if envknob.BoolDefaultTrue("TS_USE_CACHED_NETMAP") {
+		t.Error("what was set is not seen")
+	}
+}
+
+func TestLogUploadIsOffUnlessAskedFor(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		if err := (environment{LogUpload: asked}).apply(); err != nil {
+			t.Fatal(err)
+		}
+		if off := envknob.NoLogsNoSupport(); off == asked {
+			t.Errorf("upload asked for: %v, switched off: %v", asked, off)
+		}
+	}
+}
