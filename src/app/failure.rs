@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::config::chain;
 use crate::exit::Exit;
 use crate::state_dir::StateDirError;
 use crate::tailnet::{self, ErrorKind};
@@ -83,16 +84,4 @@ fn exit_of(kind: ErrorKind) -> Exit {
         ErrorKind::Internal | ErrorKind::Closed | ErrorKind::Canceled => Exit::Internal,
         _ => Exit::Other,
     }
-}
-
-/// An error and what caused it, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

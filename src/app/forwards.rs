@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::failure::Failure;
 use super::report::Description;
-use crate::config::{Config, Forward as Configured, Host, Timeouts};
+use crate::config::{Config, Forward as Configured, Host, Timeouts, chain};
 use crate::exit::Exit;
 use crate::proxy::kernel::{Keepalive, KernelListener};
 use crate::proxy::node::{NodeListener, NodeTarget};
@@ -194,11 +194,7 @@ pub(super) async fn failed(serving: &mut JoinSet<io::Result<()>>) -> Failure {
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                return Failure::new(
-                    Exit::Internal,
-                    "listener_gone",
-                    super::failure::chain(&error),
-                );
+                return Failure::new(Exit::Internal, "listener_gone", chain(&error));
             }
             Err(panicked) => {
                 return Failure::new(Exit::Internal, "internal", panicked.to_string());

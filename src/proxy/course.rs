@@ -12,7 +12,7 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    relay::Limits,
+    limits::Limits,
     summary::{DirectionEnd, Party},
 };
 

@@ -9,7 +9,7 @@
 //! | `accept` | a forward's accept loop |
 //! | `connection` | the life of one connection |
 //! | `dial` | the tries of one dial and their budget |
-//! | `relay`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
+//! | `relay`, `limits`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
 //!
 //! A connection passes through them in this order: `accept` claims a slot and
 //! starts a `connection`, which `dial`s and `relay`s; its slot returns when it is
@@ -30,6 +30,7 @@ mod accept;
 mod connection;
 mod course;
 mod direction;
+mod limits;
 mod side;
 
 use std::{io, sync::Arc, time::Duration};

@@ -35,7 +35,7 @@
 //! Dropping the relay resets both sides, so that a panic or a cancelled task
 //! cannot pass a torn connection off as a finished one.
 
-use std::{pin::pin, time::Duration};
+use std::pin::pin;
 
 use tokio_util::sync::CancellationToken;
 
@@ -48,28 +48,7 @@ use super::{
 };
 use crate::telemetry::metrics::Traffic;
 
-/// How long a delivery may go without progress when one end of the connection is
-/// gone already: long enough for a reader that pauses, short enough for a slot.
-pub const DELIVERY: Duration = Duration::from_secs(10);
-
-/// The times a relay works by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// A connection on which nothing moves for so long is reset; 0 is off.
-    pub idle: Duration,
-    /// The time without progress after which a delivery is given up.
-    pub delivery: Duration,
-}
-
-impl Limits {
-    /// The given idle time, and [`DELIVERY`].
-    pub fn new(idle: Duration) -> Self {
-        Self {
-            idle,
-            delivery: DELIVERY,
-        }
-    }
-}
+pub use super::limits::{DELIVERY, Limits};
 
 /// Relays between the side that connected and the side that was dialed, until
 /// both directions have ended, the idle time is over or `abort` is cancelled.

@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Deserializer};
 
-use super::mailbox::ProtocolError;
+use super::protocol::ProtocolError;
 
 /// An error of the tailnet.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,12 @@ use std::ffi::CString;
 use std::io;
 use std::net::SocketAddr;
 
+use super::connection::ConnectionId;
 use super::error::{Error, ErrorKind};
-use super::mailbox::{Mailbox, ProtocolError};
+use super::mailbox::Mailbox;
 use super::message::{Announced, Listen};
-use super::stream::{ConnectionId, Stream};
+use super::protocol::ProtocolError;
+use super::stream::Stream;
 use super::sys::{self, NodeHandle};
 
 /// A port of the node that peers can reach.

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+use super::connection::ConnectionId;
 use super::error::Failure;
-use super::stream::ConnectionId;
 
 /// The messages of one mailbox.
 pub(crate) trait Message: DeserializeOwned {

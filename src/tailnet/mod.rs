@@ -21,6 +21,7 @@
 //! Values that hold a descriptor are made inside a tokio runtime with I/O enabled;
 //! elsewhere making them panics.
 
+mod connection;
 mod environment;
 mod error;
 mod events;
@@ -28,17 +29,19 @@ mod listener;
 mod mailbox;
 mod message;
 mod node;
+mod protocol;
 mod stream;
 mod sys;
 
+pub use connection::{ConnectionId, Direction, End};
 pub use environment::{Environment, init};
 pub use error::{Error, ErrorKind};
 pub use events::{Event, Events, Logs, logs};
 pub use listener::{Incoming, Listener};
-pub use mailbox::ProtocolError;
 pub use message::{Closed, Flushed, LogLine, NodeInfo, Warning};
 pub use node::{Dialer, Node, NodeOptions, StartEvent, Starting};
-pub use stream::{ConnectionId, Direction, End, Stream};
+pub use protocol::ProtocolError;
+pub use stream::Stream;
 pub use sys::{Counts, unacknowledged};
 
 /// Counts what is alive in the Go half, for tests and diagnosis.

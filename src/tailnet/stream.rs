@@ -1,6 +1,5 @@
 //! A claimed connection: its bytes, how it ended, and what dropping it means.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -8,48 +7,12 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
+use super::connection::{ConnectionId, End};
 use super::message::Announced;
 use super::sys;
-
-/// A connection's number, used once in the life of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(transparent)]
-pub struct ConnectionId(pub(super) u64);
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// How far a direction of a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Bytes may still flow.
-    Open,
-    /// It ended with a FIN after all its bytes.
-    Clean,
-    /// The peer reset the connection, or this side aborted it.
-    Reset,
-    /// The peer stopped answering.
-    TimedOut,
-}
-
-/// How far a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The direction from the tailnet.
-    pub incoming: Direction,
-    /// The direction to the tailnet.
-    pub outgoing: Direction,
-    /// Bytes written that the peer's TCP has not acknowledged, wherever they
-    /// are; zero once nothing more can be delivered.
-    pub unacknowledged: u64,
-}
 
 /// A TCP connection over the tailnet.
 ///

@@ -10,7 +10,7 @@ use std::io;
 use std::mem::size_of_val;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::stream::{ConnectionId, Direction, End};
+use super::connection::{ConnectionId, Direction, End};
 use crate::ffi;
 
 /// The largest payload of a frame, in bytes.
