@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::error::{Error, ErrorKind};
-use super::super::mailbox::{ProtocolError, decode};
+use super::super::mailbox::decode;
+use super::super::protocol::ProtocolError;
 use super::*;
 
 const TABLES: &str = include_str!("../../../vendor/libtailscale/MESSAGES.md");
