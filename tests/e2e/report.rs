@@ -15,6 +15,7 @@ fn the_ready_line_tells_name_addresses_and_forwards_and_nothing_else_is_on_stdou
     let settings = stage::settings()
         .set("TS_HOSTNAME", "told")
         .set("TS_LOG", "debug")
+        .set("TS_LOG_FORMAT", "json")
         .expose(2222, "127.0.0.1:22")
         .connect(target);
     let mut node = settings.start(stage::tailnet());
