@@ -4,6 +4,7 @@
 #   make demo KEEP=1    the same, left up until Ctrl-C
 #   make test           everything from nothing, quick steps first
 #   make interop        the program against other software, in network namespaces (root)
+#   make limits         ten thousand connections, storms, memory: figures and bounds
 #   make fuzz           a million bad inputs
 #   make build          target/release/tailport
 #   make deny           licences and duplicates of the Rust dependencies (cargo-deny)
@@ -47,14 +48,14 @@ demo:
 # Integration tests, as cargo names them. The slow ones have steps of their own, and
 # those against other software run under `make interop`.
 SUITES := $(sort $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)) $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)))
-SLOW := e2e faults limits
-QUICK := $(filter-out $(SLOW) interop,$(SUITES))
+SLOW := e2e faults
+QUICK := $(filter-out $(SLOW) interop limits,$(SUITES))
 SLOW_HERE := $(filter $(SUITES),$(SLOW))
 GO_MODULES := vendor/libtailscale $(patsubst %/go.mod,%,$(wildcard tests/*/go.mod))
 
 STEPS := setup fmt gofmt clippy unit quick deploy e2e vet race $(filter-out e2e,$(SLOW_HERE))
 
-.PHONY: test $(STEPS) faults limits
+.PHONY: test $(STEPS) faults
 test:
 	@start=$$SECONDS; for step in $(STEPS); do \
 	    printf '\n==> make %s\n' $$step; began=$$SECONDS; \
@@ -89,7 +90,7 @@ deploy:
 e2e:
 	$(CARGO) test --locked --test e2e
 
-faults limits:
+faults:
 	$(CARGO) test --locked --test $@
 
 # With -race, what vet compiles is what the next step needs.
@@ -104,11 +105,16 @@ race:
 	done
 
 # What the tests cannot do as anybody or in a minute; the scripts build what they need.
-.PHONY: interop fuzz
+.PHONY: interop limits fuzz
 interop:
 	@tests/setup.sh test
 	sh tests/interop/build.sh
 	$(CARGO) test --locked $(patsubst %,--test %,$(filter interop faults,$(SUITES))) -- --ignored --test-threads=1
+
+# Bounds of time and memory hold on a machine that does nothing else: run it by itself.
+limits:
+	@tests/setup.sh test
+	sh tests/limits.sh
 
 fuzz:
 	sh tests/fuzz.sh
