@@ -8,13 +8,15 @@ use crate::config::MemoryLimit;
 
 const MIB: u64 = 1 << 20;
 
-/// Without a tighter control group: 8 bulk streams stay below 400 MiB resident
-/// and are as fast as without a limit. At 150 MiB they lose two thirds of that.
+/// Without a tighter control group: 8 bulk streams have at most 382 MiB resident,
+/// where without a limit they take 1.1 to 1.9 GiB and are up to a third faster on a
+/// machine that has nothing else to do.
 const MEASURED: u64 = 384 * MIB;
 
 /// The Go half's part of a control group's limit, as a divisor. The rest is for
 /// the Rust half, for code and stacks, and for the kernel's socket buffers, which
-/// count too.
+/// count too. In a group of 256 MiB, 8 bulk streams have at most 138 MiB resident
+/// and 0.5 to 0.75 of the throughput that they have outside of it.
 const SHARE: u64 = 2;
 
 /// Below this the collector would do nothing else.

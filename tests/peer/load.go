@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -97,7 +99,7 @@ func hold(ctx context.Context, node *tsnet.Server, c net.Conn, address string, c
 	each(workers, count, func(i int) {
 		dialing, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		conn, err := node.Dial(dialing, "tcp", address)
+		conn, err := dialFrom(dialing, node, address)
 		if err != nil {
 			opened.fail("dialing", err)
 			return
@@ -160,7 +162,7 @@ func storm(ctx context.Context, node *tsnet.Server, c net.Conn, address string, 
 func once(ctx context.Context, node *tsnet.Server, address string, o *outcome) {
 	dialing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, err := node.Dial(dialing, "tcp", address)
+	conn, err := dialFrom(dialing, node, address)
 	if wasReset(err) {
 		// A connect that is turned down is "refused": this reset came after the
 		// handshake, before the dial was back.
@@ -203,9 +205,25 @@ func finish(conn net.Conn) error {
 	return err
 }
 
-// wasReset says whether the stack reported a reset. gonet gives its errors as text.
+// dialFrom dials an address of loopback from this machine, and any other from the
+// node.
+func dialFrom(ctx context.Context, node *tsnet.Server, address string) (net.Conn, error) {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if to.Addr().IsLoopback() {
+		var here net.Dialer
+		return here.DialContext(ctx, "tcp", address)
+	}
+	return node.Dial(ctx, "tcp", address)
+}
+
+// wasReset says whether a reset was reported: by the node's stack, whose errors
+// gonet gives as text, or by the kernel, which tells the next writer of a pipe.
 func wasReset(err error) bool {
-	return err != nil && strings.Contains(err.Error(), (&tcpip.ErrConnectionReset{}).String())
+	return err != nil && (strings.Contains(err.Error(), (&tcpip.ErrConnectionReset{}).String()) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // each calls do with 0 … count-1, from as many goroutines as there are workers.

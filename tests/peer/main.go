@@ -36,7 +36,8 @@
 // The last three say OK at once, and each thing that was done in a line of JSON:
 // handshakes, echoed, reset, failed, first_failure, seconds.
 //
-// An address that is no peer's is waited for and never dialed elsewhere.
+// An address that is no peer's is waited for and never dialed elsewhere; the loads
+// alone dial an address of loopback, from this machine.
 package main
 
 import (
