@@ -80,6 +80,8 @@ impl World {
             .set("TS_AUTHKEY_FILE", self.hub.key_file())
             .set("TS_HOSTNAME", format!("ours-{number}"))
             .set("TS_LOG_FORMAT", "json")
+            // A path that has just changed costs a dial WireGuard's 5 s.
+            .set("TS_DIAL_TIMEOUT", "30s")
     }
 
     /// Starts a node on our machine and waits until it is ready and both strangers
