@@ -57,16 +57,15 @@ impl Target {
             let mut wanted = [0];
             stream.read_exact(&mut wanted)?;
             let mut outgoing = stream.try_clone()?;
-            let sending = wanted[0] == 1;
-            let sender = thread::spawn(move || {
-                if sending {
-                    send(&mut outgoing, &AtomicBool::new(false));
+            let over = AtomicBool::new(false);
+            thread::scope(|scope| {
+                if wanted[0] == 1 {
+                    scope.spawn(|| send(&mut outgoing, &over));
                 }
+                count(&mut stream, &counter);
+                over.store(true, Relaxed);
             });
-            count(&mut stream, &counter);
-            let _ = stream.shutdown(Shutdown::Both);
-            let _ = sender.join();
-            Ok(())
+            stream.shutdown(Shutdown::Write)
         });
         Self { server, taken }
     }
@@ -76,8 +75,8 @@ impl Target {
         self.server.address()
     }
 
-    /// Has streams from a peer run for a time. Returns the bytes that arrived in a
-    /// second.
+    /// Has streams from a peer run for a time, and ends each in the ordinary way.
+    /// Returns the bytes that arrived in a second.
     #[track_caller]
     pub(crate) fn run(&self, peer: &Peer, to: SocketAddr, way: Way, length: Duration) -> f64 {
         let streams: Vec<_> = (0..STREAMS)
@@ -92,24 +91,23 @@ impl Target {
         let before = self.taken.load(Relaxed);
         let rate = thread::scope(|scope| {
             for stream in &streams {
-                if way.to_target() {
-                    scope.spawn(|| send(&mut &*stream, &over));
-                }
-                if way.to_peer() {
-                    scope.spawn(|| count(&mut &*stream, &got));
-                }
+                scope.spawn(|| {
+                    if way.to_target() {
+                        send(&mut &*stream, &over);
+                    } else {
+                        wait_for(&over);
+                    }
+                    stream.shutdown(Shutdown::Write)
+                });
+                scope.spawn(|| count(&mut &*stream, &got));
             }
             let start = Instant::now();
             thread::sleep(length);
             let arrived = self.taken.load(Relaxed) - before + got.load(Relaxed);
             let rate = arrived as f64 / start.elapsed().as_secs_f64();
             over.store(true, Relaxed);
-            for stream in &streams {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
             rate
         });
-        streams.into_iter().for_each(socket::reset);
         eventually("the streams have ended", PATIENCE, || {
             self.server.open() == 0
         });
@@ -120,6 +118,13 @@ impl Target {
 /// A rate for people.
 pub(crate) fn per_second(rate: f64) -> String {
     format!("{:.0} MiB/s", rate / MIB as f64)
+}
+
+/// Waits for the end of a run.
+fn wait_for(over: &AtomicBool) {
+    while !over.load(Relaxed) {
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Writes until that fails or is over.

@@ -72,6 +72,8 @@ fn exposing(target: &Target) -> Settings {
 fn compare(target: &Target, peer: &Peer, nodes: &[(&str, &Tailport); 2]) {
     for (_, node) in nodes {
         peer.greet(node.address());
+        // The first streams make all buffers grow, the peer's too.
+        target.run(peer, node.at(PORT), Way::Both, RUN);
     }
     for way in Way::ALL {
         let mut rates = [0.0; 2];
