@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::failure::Failure;
 use super::report::Description;
-use crate::config::{Config, Forward as Configured, Host, Timeouts, chain};
+use crate::config::{Config, Forward as Configured, Host, Target, Timeouts, chain};
 use crate::exit::Exit;
 use crate::proxy::kernel::{Keepalive, KernelListener};
 use crate::proxy::node::{NodeListener, NodeTarget};
@@ -21,10 +21,19 @@ use crate::shutdown::Shutdown;
 use crate::tailnet::{ErrorKind, Node};
 use crate::telemetry::metrics::Metrics;
 
-/// A forward of the configuration, its local listener bound if it has one.
+/// A forward whose local listener, if it has one, is bound.
 pub(super) struct Bound {
-    configured: Configured,
-    listener: Option<KernelListener>,
+    description: Description,
+    target: Target,
+    from: Source,
+}
+
+/// Where a forward's connections come from.
+enum Source {
+    /// A port of the node, to be opened once it runs.
+    Tailnet(u16),
+    /// A listener of this machine.
+    Local(KernelListener),
 }
 
 /// A forward with both its ends.
@@ -45,17 +54,27 @@ impl Open {
 pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
     let mut bound = Vec::with_capacity(config.forwards.len());
     for configured in &config.forwards {
-        let listener = match configured {
-            Configured::Expose { .. } => None,
-            Configured::Connect { listen, .. } => Some(
-                KernelListener::bind(*listen, keepalive(&config.timeouts))
+        let mut description = Description {
+            kind: configured.kind(),
+            listen: configured.listen(),
+            target: configured.target().to_string(),
+        };
+        let from = match configured {
+            Configured::Expose { listen_port, .. } => Source::Tailnet(*listen_port),
+            Configured::Connect { listen, .. } => {
+                let listener = KernelListener::bind(*listen, keepalive(&config.timeouts))
                     .await
-                    .map_err(|error| not_bound(&listen.to_string(), &error))?,
-            ),
+                    .map_err(|error| not_bound(&description.listen, &error))?;
+                if let Ok(address) = listener.local_addr() {
+                    description.listen = address.to_string(); // the port chosen for port 0
+                }
+                Source::Local(listener)
+            }
         };
         bound.push(Bound {
-            configured: configured.clone(),
-            listener,
+            description,
+            target: configured.target().clone(),
+            from,
         });
     }
     Ok(bound)
@@ -78,71 +97,65 @@ pub(super) async fn open(
     metrics: &Arc<Metrics>,
 ) -> Result<Vec<Open>, Failure> {
     let timeouts = &config.timeouts;
-    let settings = Settings {
-        dial_timeout: timeouts.dial,
-        limits: Limits::new(timeouts.idle.unwrap_or_default()),
+    let shared = Shared {
+        settings: Settings {
+            dial_timeout: timeouts.dial,
+            limits: Limits::new(timeouts.idle.unwrap_or_default()),
+        },
+        slots,
+        metrics,
     };
     let resolver = Arc::new(Resolver::default());
     let mut open = Vec::with_capacity(bound.len());
     for Bound {
-        configured,
-        listener,
+        description,
+        target,
+        from,
     } in bound
     {
-        let mut description = Description {
-            kind: configured.kind(),
-            listen: configured.listen(),
-            target: configured.target().to_string(),
-        };
-        match (&configured, listener) {
-            (Configured::Connect { target, .. }, Some(listener)) => {
-                if let Ok(address) = listener.local_addr() {
-                    description.listen = address.to_string(); // the port chosen for port 0
-                }
-                let forward = Forward {
-                    name: name(&description),
-                    accept: listener,
-                    dial: NodeTarget::new(node.dialer(), target.to_string()),
-                    settings,
-                    slots: slots.clone(),
-                    metrics: Arc::clone(metrics),
-                };
-                open.push(Open::Connect(description, forward));
+        open.push(match from {
+            Source::Local(listener) => {
+                let dial = NodeTarget::new(node.dialer(), target.to_string());
+                let forward = shared.forward(&description, listener, dial);
+                Open::Connect(description, forward)
             }
-            (_, _) => {
-                let Configured::Expose {
-                    listen_port,
-                    target,
-                } = &configured
-                else {
-                    continue; // bind gives every connect its listener
-                };
+            Source::Tailnet(port) => {
                 let listener = node
-                    .listen(*listen_port)
+                    .listen(port)
                     .await
                     .map_err(|error| not_open(&description.listen, error))?;
                 let host = match target.host() {
                     Host::Ip(address) => address.to_string(),
                     Host::Name(name) => name.clone(),
                 };
-                let forward = Forward {
-                    name: name(&description),
-                    accept: NodeListener::new(listener),
-                    dial: KernelTarget::new(
-                        host,
-                        target.port(),
-                        Arc::clone(&resolver),
-                        keepalive(timeouts),
-                    ),
-                    settings,
-                    slots: slots.clone(),
-                    metrics: Arc::clone(metrics),
-                };
-                open.push(Open::Expose(description, forward));
+                let resolver = Arc::clone(&resolver);
+                let dial = KernelTarget::new(host, target.port(), resolver, keepalive(timeouts));
+                let forward = shared.forward(&description, NodeListener::new(listener), dial);
+                Open::Expose(description, forward)
             }
-        }
+        });
     }
     Ok(open)
+}
+
+/// What all forwards have in common.
+struct Shared<'a> {
+    settings: Settings,
+    slots: &'a Slots,
+    metrics: &'a Arc<Metrics>,
+}
+
+impl Shared<'_> {
+    fn forward<A, D>(&self, description: &Description, accept: A, dial: D) -> Forward<A, D> {
+        Forward {
+            name: format!("{} {}", description.kind, description.listen),
+            accept,
+            dial,
+            settings: self.settings,
+            slots: self.slots.clone(),
+            metrics: Arc::clone(self.metrics),
+        }
+    }
 }
 
 fn not_open(listen: &str, error: crate::tailnet::Error) -> Failure {
@@ -154,10 +167,6 @@ fn not_open(listen: &str, error: crate::tailnet::Error) -> Failure {
         );
     }
     error.into()
-}
-
-fn name(description: &Description) -> String {
-    format!("{} {}", description.kind, description.listen)
 }
 
 fn keepalive(timeouts: &Timeouts) -> Keepalive {
