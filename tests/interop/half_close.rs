@@ -73,6 +73,7 @@ fn matrix(world: &World, direct: bool) {
         true => tun.wait_direct(node.address()),
         false => tun.wait_relayed(node.address()),
     }
+    tun.wait_session(node.address());
 
     let entries = EXPOSED.map(|port| (&tun.host, node.at(port)));
     let locals = node.ready().local().into_iter().map(|at| (ours, at));

@@ -116,16 +116,23 @@ impl Stranger {
         self.wait_pong(node, &format!("via DERP({REGION})"));
     }
 
+    /// Waits until it has a WireGuard session with a node. When both ends begin the
+    /// first one in the same moment, WireGuard may need 5 s or 15 s to settle on
+    /// one, and a dial that waits for that retries ever more rarely.
+    #[track_caller]
+    pub(crate) fn wait_session(&self, node: IpAddr) {
+        self.wait_ping(node, &["--tsmp"], "pong from");
+    }
+
     #[track_caller]
     fn wait_pong(&self, node: IpAddr, path: &str) {
+        self.wait_ping(node, &["--until-direct=false"], path);
+    }
+
+    #[track_caller]
+    fn wait_ping(&self, node: IpAddr, how: &[&str], path: &str) {
         let node = node.to_string();
-        let ping = [
-            "ping",
-            "--c=1",
-            "--timeout=2s",
-            "--until-direct=false",
-            &node,
-        ];
+        let ping = [&["ping", "--c=1", "--timeout=2s"], how, &[&node]].concat();
         eventually_some(&format!("a pong from {node} {path}"), PATIENCE, || {
             let output = self.cli(&ping).output().expect("starting tailscale");
             String::from_utf8_lossy(&output.stdout)
