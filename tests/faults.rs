@@ -1,12 +1,10 @@
 //! What happens when something breaks: the built program, real nodes on private
 //! tailnets, and one fault after the other. Each test asserts what the client
 //! sees, what the log and the exit code say, and that other connections go on.
-//! `faults/TABLE.md` tells the same to a reader.
+//! The README's "What happens when" tells the same to a reader.
 //!
 //! Nothing leaves loopback. Faults of the network itself, and of a file system,
-//! need namespaces of their own; those tests are run by `make interop`. A panic
-//! inside a connection's task cannot be made from outside: `proxy/forward.rs`
-//! shows that it ends that connection alone.
+//! need namespaces of their own; those tests are run by `make interop`.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
@@ -37,6 +35,8 @@ mod machines;
 mod network;
 #[path = "faults/noise.rs"]
 mod noise;
+#[path = "faults/panicked.rs"]
+mod panicked;
 #[path = "faults/relay.rs"]
 mod relay;
 #[path = "faults/stage.rs"]

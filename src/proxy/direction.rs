@@ -66,7 +66,10 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
             };
             match chunk {
                 Ok(chunk) => match self.carry(&chunk).await {
-                    Ok(()) => {}
+                    Ok(()) => {
+                        #[cfg(debug_assertions)]
+                        super::failpoint::carried(self.to.taken());
+                    }
                     Err(Undelivered::Lost(end)) => return self.ended(end.into()),
                     Err(Undelivered::Failed) => {
                         return self.give_up(DirectionEnd::WriteFailed).await;

@@ -10,6 +10,7 @@
 //! | `connection` | the life of one connection |
 //! | `dial` | the tries of one dial and their budget |
 //! | `relay`, `limits`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
+//! | `failpoint` | a panic on purpose, in debug builds |
 //!
 //! A connection passes through them in this order: `accept` claims a slot and
 //! starts a `connection`, which `dial`s and `relay`s; its slot returns when it is
@@ -30,6 +31,8 @@ mod accept;
 mod connection;
 mod course;
 mod direction;
+#[cfg(debug_assertions)]
+mod failpoint;
 mod limits;
 mod side;
 
