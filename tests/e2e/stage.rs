@@ -4,33 +4,12 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::support::pair::Pair;
-use crate::support::peer::{Listening, Peer};
+pub(crate) use crate::support::shared::{pair, peer, tailnet};
+
+use crate::support::peer::Listening;
 use crate::support::settings::Settings;
 use crate::support::socket;
-use crate::support::tailnet::Tailnet;
 use crate::support::tailport::Tailport;
-
-/// Lanes of the shared pair: more than tests that run at one time.
-const LANES: u16 = 8;
-
-/// The tailnet of all tests that leave it as it is.
-pub(crate) fn tailnet() -> &'static Tailnet {
-    static TAILNET: OnceLock<Tailnet> = OnceLock::new();
-    TAILNET.get_or_init(Tailnet::start)
-}
-
-/// The stock peer on it.
-pub(crate) fn peer() -> &'static Peer {
-    static PEER: OnceLock<Peer> = OnceLock::new();
-    PEER.get_or_init(|| Peer::start(tailnet()))
-}
-
-/// A pair of nodes on it.
-pub(crate) fn pair() -> &'static Pair {
-    static PAIR: OnceLock<Pair> = OnceLock::new();
-    PAIR.get_or_init(|| Pair::start(tailnet(), LANES))
-}
 
 /// A node on it with a key, to be completed and started by [`start`].
 pub(crate) fn settings() -> Settings {

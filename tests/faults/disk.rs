@@ -27,28 +27,11 @@ exec "$@"
 fn on_a_disk(settings: &Settings, size: &str, then: &str) -> Command {
     let state = settings.directory().state();
     let _ = fs::create_dir(&state);
-    let bare = settings.command();
-    let mut command = Command::new("unshare");
-    command
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "--",
-            "sh",
-            "-ec",
-            ON_A_DISK,
-            "disk",
-        ])
-        .arg(state)
-        .args([size, then])
-        .arg(bare.get_program())
-        .args(bare.get_args())
-        .env_clear();
-    for (name, value) in bare.get_envs() {
-        command.envs(value.map(|value| (name, value)));
-    }
-    command
+    let state = state.to_str().unwrap();
+    let own_mounts = ["unshare", "--mount", "--propagation", "private", "--"];
+    let mount = ["sh", "-ec", ON_A_DISK, "disk", state, size, then];
+    let launcher = [&own_mounts[..], &mount[..]].concat();
+    settings.clone().launched_by(&launcher).command()
 }
 
 /// Fills the disk that a process has its state on.

@@ -37,24 +37,16 @@ fn a_second_instance_is_refused_and_the_first_one_goes_on() {
 /// The program under the rules that a file's mode makes; root is above them
 /// until it gives that up.
 fn under_file_modes(settings: &Settings) -> Command {
-    let bare = settings.command();
     if !geteuid().is_root() {
-        return bare;
+        return settings.command();
     }
-    let mut command = Command::new("setpriv");
-    command
-        .args([
-            "--bounding-set=-dac_override,-dac_read_search",
-            "--inh-caps=-all",
-            "--",
-        ])
-        .arg(bare.get_program())
-        .args(bare.get_args())
-        .env_clear();
-    for (name, value) in bare.get_envs() {
-        command.envs(value.map(|value| (name, value)));
-    }
-    command
+    let without_privileges = [
+        "setpriv",
+        "--bounding-set=-dac_override,-dac_read_search",
+        "--inh-caps=-all",
+        "--",
+    ];
+    settings.clone().launched_by(&without_privileges).command()
 }
 
 /// Makes a directory read-only, or private again.

@@ -1,15 +1,10 @@
 //! What tests of limits share: a tailnet, and the machine, one test at a time.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) use crate::support::shared::tailnet;
 
 use crate::process;
-use crate::support::tailnet::Tailnet;
-
-/// The tailnet of all tests.
-pub(crate) fn tailnet() -> &'static Tailnet {
-    static TAILNET: OnceLock<Tailnet> = OnceLock::new();
-    TAILNET.get_or_init(Tailnet::start)
-}
 
 /// The machine for one test alone, with as many descriptors as a process may have.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {

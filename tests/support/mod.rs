@@ -9,6 +9,7 @@
 //! | `home` | the directory that holds a node's state and key |
 //! | `peer` | a stock node that dials and listens on demand |
 //! | `pair` | two nodes of ours, joined by lanes |
+//! | `shared` | a tailnet, a peer and a pair for all tests that leave them as they are |
 //! | `child` | any child process: output, signals, exit |
 //! | `output` | the lines that a child has printed so far |
 //! | `reaper` | nothing outlives the tests, however they end |
@@ -39,6 +40,7 @@ pub(crate) mod peer;
 pub(crate) mod reaper;
 pub(crate) mod server;
 pub(crate) mod settings;
+pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod tailnet;
 pub(crate) mod tailport;
