@@ -1,7 +1,7 @@
 //! The life of one connection: dial within the budget, relay, one closing line
 //! in the log, slot given back.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Settings, dial,
     endpoint::{Dial, DialError, Stream},
+    peer::Peer,
     relay::relay,
     side::Held,
     slots::Slot,
@@ -31,7 +32,7 @@ pub(super) struct Context<D> {
 /// it resets both sides, counts itself and says so.
 pub(super) struct Connection<D: Dial, S: Stream> {
     context: Arc<Context<D>>,
-    remote: SocketAddr,
+    remote: Peer,
     // Before the slot: a socket is closed before its place is given away.
     peer: Option<Held<S>>,
     active: Option<Active>,
@@ -42,7 +43,7 @@ pub(super) struct Connection<D: Dial, S: Stream> {
 impl<D: Dial, S: Stream> Connection<D, S> {
     pub(super) fn new(
         context: Arc<Context<D>>,
-        remote: SocketAddr,
+        remote: Peer,
         peer: S,
         active: Active,
         slot: Slot,

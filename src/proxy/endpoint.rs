@@ -4,10 +4,12 @@
 //! A kernel socket and a tailnet connection both fit, so that `expose` and
 //! `connect` are the same machine with its two ends swapped.
 
-use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
+use std::{fmt, future::Future, io, time::Duration};
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::peer::Peer;
 
 /// A listener: where connections come from.
 pub trait Accept: Send + 'static {
@@ -30,8 +32,8 @@ pub trait Incoming: Send + 'static {
     /// What [`Incoming::claim`] gives.
     type Stream: Stream;
 
-    /// The address it came from.
-    fn peer(&self) -> SocketAddr;
+    /// Who connects.
+    fn peer(&self) -> Peer;
 
     /// Takes the connection. Immediate.
     ///

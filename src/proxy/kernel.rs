@@ -19,7 +19,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::endpoint::{Accept, End, Incoming, Stream};
+use super::{
+    endpoint::{Accept, End, Incoming, Stream},
+    peer::Peer,
+};
 
 /// When to ask a silent side whether it is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,8 +113,8 @@ pub struct KernelIncoming {
 impl Incoming for KernelIncoming {
     type Stream = KernelStream;
 
-    fn peer(&self) -> SocketAddr {
-        self.peer
+    fn peer(&self) -> Peer {
+        self.peer.into()
     }
 
     fn claim(self) -> io::Result<KernelStream> {

@@ -3,6 +3,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `endpoint` | the two traits, `Accept` and `Dial`, and the `Stream` they give |
+//! | `peer` | who connects |
 //! | `kernel` | listeners and streams of this machine |
 //! | `target`, `resolve` | targets dialed from this machine; their names |
 //! | `slots` | the connection cap |
@@ -21,6 +22,7 @@ pub mod dial;
 pub mod endpoint;
 pub mod kernel;
 pub mod node;
+pub mod peer;
 pub mod relay;
 pub mod resolve;
 pub mod slots;

@@ -3,7 +3,6 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -11,7 +10,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Stream};
+use super::{
+    endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Stream},
+    peer::Peer,
+};
 use crate::tailnet::{self, Direction, ErrorKind};
 
 /// A port of the node.
@@ -42,8 +44,8 @@ pub struct NodeIncoming(tailnet::Incoming);
 impl Incoming for NodeIncoming {
     type Stream = NodeStream;
 
-    fn peer(&self) -> SocketAddr {
-        self.0.remote()
+    fn peer(&self) -> Peer {
+        self.0.remote().into()
     }
 
     fn claim(self) -> io::Result<NodeStream> {

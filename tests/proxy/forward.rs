@@ -15,6 +15,7 @@ use tailport::{
         Forward, Settings,
         endpoint::{Accept, Dial, DialError, DialErrorKind, Incoming},
         kernel::{Keepalive, KernelIncoming, KernelListener, KernelStream},
+        peer::Peer,
         relay::Limits,
         resolve::Resolver,
         slots::Slots,
@@ -399,7 +400,7 @@ impl Accept for Troubled {
 impl Incoming for Troublesome {
     type Stream = KernelStream;
 
-    fn peer(&self) -> SocketAddr {
+    fn peer(&self) -> Peer {
         self.incoming.peer()
     }
 
