@@ -68,6 +68,18 @@ pub trait Dial: fmt::Display + Send + Sync + 'static {
 ///
 /// Dropping a stream closes it; only [`Stream::reset`] says that it broke.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// What must be said before the target is dialed, such as a TLS handshake;
+    /// most streams have nothing to say.
+    ///
+    /// # Errors
+    /// Why the connection is of no use.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the stream where it was; it may be asked again.
+    fn open(&mut self) -> impl Future<Output = io::Result<()>> + Send {
+        async { Ok(()) }
+    }
+
     /// How the incoming direction ended; asked after a read's EOF, which alone
     /// does not tell a clean end from a broken one.
     fn incoming_end(&mut self) -> End;

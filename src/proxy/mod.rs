@@ -6,6 +6,7 @@
 //! | `peer` | who connects |
 //! | `kernel` | listeners and streams of this machine |
 //! | `target`, `resolve` | targets dialed from this machine; their names |
+//! | `tls` | a listener whose connections speak TLS, and its certificate |
 //! | `slots` | the connection cap |
 //! | `accept` | a forward's accept loop |
 //! | `connection` | the life of one connection |
@@ -28,6 +29,7 @@ pub mod resolve;
 pub mod slots;
 pub mod summary;
 pub mod target;
+pub mod tls;
 
 mod accept;
 mod connection;

@@ -9,3 +9,4 @@ mod relay_bytes;
 mod relay_times;
 mod slots;
 mod support;
+mod tls;
