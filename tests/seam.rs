@@ -49,6 +49,9 @@ fn what_is_closed_wrong_or_dropped_is_an_error_and_leaves_nothing() {
             .unwrap();
         timeout(PATIENCE, a_closed_node()).await.unwrap();
         timeout(PATIENCE, a_dropped_node()).await.unwrap();
+        timeout(PATIENCE, questions_without_an_answer())
+            .await
+            .unwrap();
         timeout(PATIENCE, dials_cancelled_from_many_tasks())
             .await
             .unwrap();
@@ -102,6 +105,21 @@ async fn a_dropped_node() {
     while tailnet::count().unwrap().nodes > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+async fn questions_without_an_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, _starting) = Node::start(&options(dir.path())).unwrap();
+    let questions = node.questions();
+    let peer = "100.64.0.2".parse().unwrap();
+    let error = questions.who_is(peer).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotRunning, "{error}");
+    let error = questions.ping(peer, PATIENCE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotRunning, "{error}");
+    let status = questions.status().await.unwrap();
+    assert_ne!(status.own.state, "Running");
+    assert!(status.peers.is_empty());
+    node.close().await.unwrap();
 }
 
 async fn dials_cancelled_from_many_tasks() {

@@ -68,6 +68,7 @@ impl Readiness {
                 expired = info.expired,
                 "the node"
             ),
+            Event::PeersChanged => tracing::debug!("peers have changed"),
             Event::Health(warnings) if warnings.is_empty() => tracing::info!("the node is well"),
             Event::Health(warnings) => {
                 for warning in warnings {

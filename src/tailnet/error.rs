@@ -76,7 +76,7 @@ impl From<Error> for io::Error {
             ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
             ErrorKind::TimedOut => io::ErrorKind::TimedOut,
             ErrorKind::BadAddress => io::ErrorKind::InvalidInput,
-            ErrorKind::UnknownName => io::ErrorKind::NotFound,
+            ErrorKind::UnknownName | ErrorKind::UnknownPeer => io::ErrorKind::NotFound,
             ErrorKind::PortInUse => io::ErrorKind::AddrInUse,
             ErrorKind::NotRunning | ErrorKind::Closed => io::ErrorKind::NotConnected,
             _ => io::ErrorKind::Other,
@@ -102,6 +102,8 @@ pub enum ErrorKind {
     BadAddress,
     /// No such name in the tailnet or in DNS.
     UnknownName,
+    /// Nobody of the tailnet has the address.
+    UnknownPeer,
     /// The address is no peer's and no route of the tailnet leads there.
     NotInTailnet,
     /// This node listens there already.
@@ -122,7 +124,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of the contract's table.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Refused,
         Self::Reset,
         Self::Unreachable,
@@ -130,6 +132,7 @@ impl ErrorKind {
         Self::Canceled,
         Self::BadAddress,
         Self::UnknownName,
+        Self::UnknownPeer,
         Self::NotInTailnet,
         Self::PortInUse,
         Self::NotRunning,
@@ -150,6 +153,7 @@ impl ErrorKind {
             Self::Canceled => "canceled",
             Self::BadAddress => "bad_address",
             Self::UnknownName => "unknown_name",
+            Self::UnknownPeer => "unknown_peer",
             Self::NotInTailnet => "not_in_tailnet",
             Self::PortInUse => "port_in_use",
             Self::NotRunning => "not_running",

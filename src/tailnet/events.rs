@@ -19,6 +19,9 @@ pub enum Event {
     Node(NodeInfo),
     /// All that is not well now; empty when all is.
     Health(Vec<Warning>),
+    /// Peers or users of the tailnet are others than before: what was learnt about
+    /// them may be outdated. Several changes may be one event.
+    PeersChanged,
 }
 
 /// A node's changes; dropping it stops the watching.
@@ -49,6 +52,7 @@ impl Events {
             Ok(Watch::Login { url }) => Ok(Event::Login { url }),
             Ok(Watch::Node { node }) => Ok(Event::Node(node)),
             Ok(Watch::Health { warnings }) => Ok(Event::Health(warnings)),
+            Ok(Watch::Peers) => Ok(Event::PeersChanged),
             Ok(Watch::Error(failure)) => Err(failure.into()),
             Err(error) => Err(error.into()),
         })

@@ -72,12 +72,9 @@ impl Listener {
 }
 
 /// The error for a message that may not come now.
-fn out_of_turn(kind: &str) -> Error {
-    ProtocolError::UnknownType {
-        mailbox: "listen",
-        kind: format!("{kind} (out of turn)"),
-    }
-    .into()
+fn out_of_turn(kind: &'static str) -> Error {
+    let mailbox = "listen";
+    ProtocolError::OutOfTurn { mailbox, kind }.into()
 }
 
 /// A connection from a peer that nobody has taken yet: its handshake is over,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::connection::ConnectionId;
 use super::error::Failure;
+use super::peer::{Own, Peer, WhoIs};
 
 /// The messages of one mailbox.
 pub(crate) trait Message: DeserializeOwned {
@@ -36,10 +37,13 @@ mailbox!(
 mailbox!(
     Watch,
     "watch",
-    ["state", "login", "node", "health", "error"]
+    ["state", "login", "node", "health", "peers", "error"]
 );
 mailbox!(Listen, "listen", ["listening", "accepted", "error"]);
 mailbox!(Dial, "dial", ["dialed", "error"]);
+mailbox!(WhoIsAnswer, "whois", ["whois", "error"]);
+mailbox!(StatusAnswer, "status", ["own", "peer", "complete", "error"]);
+mailbox!(Ping, "ping", ["pong", "error"]);
 mailbox!(Flush, "flush", ["flushed"]);
 mailbox!(Close, "close", ["closed"]);
 mailbox!(Log, "logs", ["log"]);
@@ -61,6 +65,7 @@ pub(crate) enum Watch {
     Login { url: String },
     Node { node: NodeInfo },
     Health { warnings: Vec<Warning> },
+    Peers,
     Error(Failure),
 }
 
@@ -76,6 +81,35 @@ pub(crate) enum Listen {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Dial {
     Dialed(Announced),
+    Error(Failure),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum WhoIsAnswer {
+    Whois(WhoIs),
+    Error(Failure),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum StatusAnswer {
+    Own(Own),
+    Peer(Peer),
+    Complete { peers: usize },
+    Error(Failure),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Ping {
+    Pong {
+        latency_us: u64,
+        #[serde(deserialize_with = "address_or_none")]
+        direct: Option<SocketAddr>,
+        relay: String,
+        peer_relay: String,
+    },
     Error(Failure),
 }
 
@@ -159,12 +193,22 @@ pub struct LogLine {
     pub dropped: u64,
 }
 
-fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn text_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn time_or_none<'de, D: Deserializer<'de>>(
+pub(super) fn address_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    text_or_none(deserializer)?
+        .map(|text| text.parse().map_err(D::Error::custom))
+        .transpose()
+}
+
+pub(super) fn time_or_none<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<SystemTime>, D::Error> {
     text_or_none(deserializer)?

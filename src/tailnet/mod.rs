@@ -4,7 +4,8 @@
 //!
 //! Who owns what. [`Node`] owns the node's handle, [`Stream`] and [`Incoming`] own
 //! a connection's id, every other type owns a mailbox; no two values own the same
-//! thing, and descriptors never leave this module. A [`Dialer`] owns nothing.
+//! thing, and descriptors never leave this module. A [`Dialer`] and [`Questions`] own
+//! nothing.
 //!
 //! What may run at once. Everything: each call may be made from any thread, and
 //! the Go half checks every handle and id, so that one that is over is an error
@@ -12,7 +13,7 @@
 //! other threads.
 //!
 //! What drop does. Dropping a mailbox cancels what it stands for: [`Starting`] the
-//! reports (not the node), [`Listener`] the port, a dial under way the dial,
+//! reports (not the node), [`Listener`] the port, a dial or question under way that,
 //! [`Events`] and [`Logs`] the stream. What a mailbox has announced and nobody has
 //! claimed is reset. Dropping an [`Incoming`] resets it. Dropping a [`Stream`] resets
 //! it unless both its directions have ended. Dropping a [`Node`] closes it without
@@ -29,7 +30,9 @@ mod listener;
 mod mailbox;
 mod message;
 mod node;
+mod peer;
 mod protocol;
+mod questions;
 mod stream;
 mod sys;
 
@@ -40,7 +43,9 @@ pub use events::{Event, Events, Logs, logs};
 pub use listener::{Incoming, Listener};
 pub use message::{Closed, Flushed, LogLine, NodeInfo, Warning};
 pub use node::{Dialer, Node, NodeOptions, StartEvent, Starting};
+pub use peer::{Own, Path, Peer, Pong, Status, WhoIs};
 pub use protocol::ProtocolError;
+pub use questions::Questions;
 pub use stream::Stream;
 pub use sys::{Counts, unacknowledged};
 

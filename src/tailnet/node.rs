@@ -12,6 +12,7 @@ use super::events::Events;
 use super::listener::Listener;
 use super::mailbox::Mailbox;
 use super::message::{Close, Closed, Dial, Flush, Flushed, NodeInfo, Start};
+use super::questions::Questions;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
 
@@ -123,6 +124,11 @@ impl Node {
         Dialer {
             handle: self.handle,
         }
+    }
+
+    /// Questions to this node, for tasks that do not own it.
+    pub fn questions(&self) -> Questions {
+        Questions::new(self.handle)
     }
 
     /// Connects to an address of the tailnet; see [`Dialer::dial`].
@@ -261,6 +267,6 @@ impl NodeOptions {
 }
 
 /// Whole milliseconds, rounded up and kept within what a call can carry.
-fn milliseconds(time: Duration) -> u32 {
+pub(super) fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }

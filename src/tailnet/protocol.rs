@@ -19,6 +19,14 @@ pub enum ProtocolError {
         /// Which mailbox.
         mailbox: &'static str,
     },
+    /// A message that may not come at this place, or says nothing.
+    #[error("the {mailbox} mailbox says `{kind}` out of turn")]
+    OutOfTurn {
+        /// Which mailbox.
+        mailbox: &'static str,
+        /// The message's type.
+        kind: &'static str,
+    },
     /// A message whose type the mailbox does not have.
     #[error("the {mailbox} mailbox has no message `{kind}`")]
     UnknownType {

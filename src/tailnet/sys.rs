@@ -43,6 +43,21 @@ pub(crate) fn watch(node: NodeHandle) -> io::Result<OwnedFd> {
     owned(unsafe { ffi::tailport_watch(node.0) })
 }
 
+pub(crate) fn whois(node: NodeHandle, address: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: the string is NUL-terminated and only read during the call.
+    owned(unsafe { ffi::tailport_whois(node.0, address.as_ptr()) })
+}
+
+pub(crate) fn status(node: NodeHandle) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the handle itself.
+    owned(unsafe { ffi::tailport_status(node.0) })
+}
+
+pub(crate) fn ping(node: NodeHandle, address: &CStr, timeout_ms: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the string is NUL-terminated and only read during the call.
+    owned(unsafe { ffi::tailport_ping(node.0, address.as_ptr(), timeout_ms) })
+}
+
 pub(crate) fn listen(node: NodeHandle, network: &CStr, address: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: both strings are NUL-terminated and only read during the call.
     owned(unsafe { ffi::tailport_listen(node.0, network.as_ptr(), address.as_ptr()) })

@@ -95,7 +95,7 @@ static void one_call(uint64_t *seed)
 	struct tailport_end end;
 	struct tailport_counts counts;
 
-	switch (next(seed) % 12) {
+	switch (next(seed) % 15) {
 	case 0: {
 		const char *json = text(seed, a);
 		/* Nothing that is accepted: the contract has env called once, by a single thread. */
@@ -137,6 +137,15 @@ static void one_call(uint64_t *seed)
 		expect("count", tailport_count(next(seed) % 2 ? &counts : NULL), 1);
 		break;
 	case 11:
+		mailbox("whois", tailport_whois(node, text(seed, a)));
+		break;
+	case 12:
+		mailbox("status", tailport_status(node));
+		break;
+	case 13:
+		mailbox("ping", tailport_ping(node, text(seed, a), (uint32_t)(next(seed) % 50)));
+		break;
+	case 14:
 		/* Handles that never were: those of nodes are closed by close_all. */
 		expect("close", tailport_close(next(seed) | (UINT64_C(1) << 40)), 0);
 		break;

@@ -30,6 +30,9 @@
 //	node.go         a node: configuration, start, close
 //	login.go        what the backend says until the node is running
 //	watch.go        what the backend says afterwards
+//	whois.go        who an address of the tailnet is
+//	status.go       the node and its peers as they are now
+//	ping.go         a peer's sign of life, and which way it came
 //	listen.go       accepted connections
 //	dial.go         dialed connections, never outside the tailnet
 //	connection.go   a connection's life: announced, claimed, ended, released

@@ -90,6 +90,20 @@ func onAddress(handle C.tailport_node, network, address *C.char,
 	})
 }
 
+// onText is onNode for calls that take one text.
+func onText(handle C.tailport_node, argument *C.char,
+	work func(n *node, ctx context.Context, m *mailbox, argument string) error) C.int {
+	return call(func() (int, error) {
+		argument, err := text(argument)
+		if err != nil {
+			return -1, err
+		}
+		return int(onNode(handle, func(ctx context.Context, n *node, m *mailbox) error {
+			return work(n, ctx, m, argument)
+		})), nil
+	})
+}
+
 // onConnection runs an immediate call on a connection.
 func onConnection(id C.tailport_id, body func(c *connection) (int, error)) C.int {
 	return call(func() (int, error) {
@@ -161,6 +175,28 @@ func tailport_dial(handle C.tailport_node, network, address *C.char, timeoutMS C
 			defer cancel()
 			return n.dial(ctx, m, network, address)
 		})
+}
+
+//export tailport_whois
+func tailport_whois(handle C.tailport_node, address *C.char) C.int {
+	return onText(handle, address, (*node).whois)
+}
+
+//export tailport_status
+func tailport_status(handle C.tailport_node) C.int {
+	return onNode(handle, func(ctx context.Context, n *node, m *mailbox) error { return n.status(ctx, m) })
+}
+
+//export tailport_ping
+func tailport_ping(handle C.tailport_node, address *C.char, timeoutMS C.uint32_t) C.int {
+	if timeoutMS == 0 {
+		return -C.int(syscall.EINVAL)
+	}
+	return onText(handle, address, func(n *node, ctx context.Context, m *mailbox, address string) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Duration(timeoutMS)*time.Millisecond)
+		defer cancel()
+		return n.ping(ctx, m, address)
+	})
 }
 
 //export tailport_claim

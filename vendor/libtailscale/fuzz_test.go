@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ import (
 func FuzzStartArguments(f *testing.F)   { fuzz(f, startArguments) }
 func FuzzEnvironment(f *testing.F)      { fuzz(f, environmentArguments) }
 func FuzzAddresses(f *testing.F)        { fuzz(f, addresses) }
+func FuzzWhoisAddresses(f *testing.F)   { fuzz(f, whoisAddresses) }
 func FuzzMapPollLines(f *testing.F)     { fuzz(f, mapPollLines) }
 func FuzzLoginProblems(f *testing.F)    { fuzz(f, loginProblems) }
 func FuzzNotifications(f *testing.F)    { fuzz(f, notifications) }
@@ -55,7 +57,7 @@ func TestBadInputAtScale(t *testing.T) {
 		}
 	}
 	for _, p := range []property{
-		startArguments, environmentArguments, addresses, mapPollLines, loginProblems, notifications, classification, framesOfTexts,
+		startArguments, environmentArguments, addresses, whoisAddresses, mapPollLines, loginProblems, notifications, classification, framesOfTexts,
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			seed := rand.Uint64()
@@ -185,6 +187,22 @@ var addresses = property{
 	},
 }
 
+var whoisAddresses = property{
+	"addresses to ask about", 1,
+	[]string{"100.64.0.1", "100.64.0.1:22", "fd7a:115c:a1e0::1", "[fd7a:115c:a1e0::1]:22", "fe80::1%eth0", "peer", "100.64.0.1:", "[::1", ""},
+	func(t testing.TB, text string) {
+		if err := checkWhoisAddress(text); err != nil {
+			if f := failureOf(err); f.kind != kindBadAddress {
+				t.Errorf("%q is %v", text, f)
+			}
+		}
+		plain := plainAddress(text)
+		if _, err := netip.ParseAddrPort(plain); plain != "" && err != nil || strings.Contains(plain, "%") {
+			t.Errorf("%q is %q", text, plain)
+		}
+	},
+}
+
 var mapPollLines = property{
 	"log lines of a map poll", 2,
 	[]string{
@@ -252,6 +270,7 @@ var notifications = property{
 			return
 		}
 		loginProblem(&notify)
+		changesPeers(&notify)
 		if notify.Health != nil {
 			list := warnings(notify.Health)
 			if !slices.IsSortedFunc(list, func(a, b healthWarning) int { return cmp.Compare(a.Code, b.Code) }) {
@@ -264,7 +283,7 @@ var notifications = property{
 // kinds is the closed list of MESSAGES.md.
 var kinds = []kind{
 	kindRefused, kindReset, kindUnreachable, kindTimedOut, kindCanceled, kindBadAddress, kindUnknownName, kindNotInTailnet,
-	kindPortInUse, kindNotRunning, kindLoginRefused, kindLoginNeeded, kindStateUnusable, kindClosed, kindInternal,
+	kindUnknownPeer, kindPortInUse, kindNotRunning, kindLoginRefused, kindLoginNeeded, kindStateUnusable, kindClosed, kindInternal,
 }
 
 var classification = property{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"tailscale.com/client/local"
 	"tailscale.com/health"
 	"tailscale.com/ipn"
+	"tailscale.com/ipn/ipnstate"
 	"tailscale.com/tsconst"
 )
 
@@ -17,13 +19,13 @@ const resubscribePause = 200 * time.Millisecond
 
 // followBus calls handle with what the backend says until handle is done, fails,
 // or the context ends. A watch that fell behind is subscribed again, with the
-// state as it then is.
-func (n *node) followBus(ctx context.Context, handle func(*local.Client, *ipn.Notify) (done bool, err error)) error {
+// state as it then is. The mask asks for more than state, login and health.
+func (n *node) followBus(ctx context.Context, mask ipn.NotifyWatchOpt, handle func(*local.Client, *ipn.Notify) (done bool, err error)) error {
 	client, err := n.server.LocalClient()
 	if err != nil {
 		return err
 	}
-	const mask = ipn.NotifyInitialState | ipn.NotifyInitialHealthState | ipn.NotifyNoNetMap
+	mask |= ipn.NotifyInitialState | ipn.NotifyInitialHealthState | ipn.NotifyNoNetMap
 	for {
 		watcher, err := client.WatchIPNBus(ctx, mask)
 		for err == nil {
@@ -54,7 +56,7 @@ func (n *node) followStart(ctx context.Context, m *mailbox) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	renewing := false
-	return n.followBus(ctx, func(client *local.Client, notify *ipn.Notify) (bool, error) {
+	return n.followBus(ctx, 0, func(client *local.Client, notify *ipn.Notify) (bool, error) {
 		if problem := loginProblem(notify); problem != "" {
 			if refusal(problem) {
 				return false, &failure{kindLoginRefused, problem}
@@ -98,7 +100,14 @@ func (n *node) info(ctx context.Context, client *local.Client) (nodeInfo, error)
 	if err != nil {
 		return nodeInfo{}, err
 	}
+	return infoOf(status), nil
+}
+
+func infoOf(status *ipnstate.Status) nodeInfo {
 	info := nodeInfo{Addresses: status.TailscaleIPs}
+	if info.Addresses == nil {
+		info.Addresses = []netip.Addr{}
+	}
 	if self := status.Self; self != nil {
 		info.Hostname = self.HostName
 		info.DNSName = strings.TrimSuffix(self.DNSName, ".")
@@ -108,7 +117,7 @@ func (n *node) info(ctx context.Context, client *local.Client) (nodeInfo, error)
 			info.KeyExpiry = self.KeyExpiry.UTC().Format(time.RFC3339)
 		}
 	}
-	return info, nil
+	return info
 }
 
 // loginProblem returns what went wrong with the last login attempt, or nothing.

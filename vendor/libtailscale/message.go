@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"strings"
@@ -19,6 +20,7 @@ const (
 	kindCanceled      kind = "canceled"
 	kindBadAddress    kind = "bad_address"
 	kindUnknownName   kind = "unknown_name"
+	kindUnknownPeer   kind = "unknown_peer"
 	kindNotInTailnet  kind = "not_in_tailnet"
 	kindPortInUse     kind = "port_in_use"
 	kindNotRunning    kind = "not_running"
@@ -125,6 +127,61 @@ type connectionMessage struct {
 	ID     uint64         `json:"id"`
 	Remote netip.AddrPort `json:"remote"`
 	Local  netip.AddrPort `json:"local"`
+}
+
+type whoisMessage struct {
+	Type         string                       `json:"type"`
+	Name         string                       `json:"name"`
+	DNSName      string                       `json:"dns_name"`
+	Login        string                       `json:"login"`
+	DisplayName  string                       `json:"display_name"`
+	Tags         []string                     `json:"tags"`
+	Addresses    []netip.Addr                 `json:"addresses"`
+	Capabilities map[string][]json.RawMessage `json:"capabilities"`
+}
+
+type ownMessage struct {
+	Type    string   `json:"type"`
+	State   string   `json:"state"`
+	Node    nodeInfo `json:"node"`
+	Tailnet string   `json:"tailnet"`
+	User    string   `json:"user"`
+	Tags    []string `json:"tags"`
+	Relay   string   `json:"relay"`
+}
+
+type peerMessage struct {
+	Type      string       `json:"type"`
+	Name      string       `json:"name"`
+	DNSName   string       `json:"dns_name"`
+	Addresses []netip.Addr `json:"addresses"`
+	Online    bool         `json:"online"`
+	User      string       `json:"user"`
+	LastSeen  string       `json:"last_seen"`
+	Relay     string       `json:"relay"`
+	Direct    string       `json:"direct"`
+	Tags      []string     `json:"tags"`
+	Expired   bool         `json:"expired"`
+	RxBytes   int64        `json:"rx_bytes"`
+	TxBytes   int64        `json:"tx_bytes"`
+}
+
+type completeMessage struct {
+	Type  string `json:"type"`
+	Peers int    `json:"peers"`
+}
+
+type pongMessage struct {
+	Type      string `json:"type"`
+	LatencyUS int64  `json:"latency_us"`
+	Direct    string `json:"direct"`
+	Relay     string `json:"relay"`
+	PeerRelay string `json:"peer_relay"`
+}
+
+// peersMessage says in a watch mailbox that peers or users are others now.
+type peersMessage struct {
+	Type string `json:"type"`
 }
 
 type flushedMessage struct {

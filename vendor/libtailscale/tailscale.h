@@ -132,8 +132,19 @@ int tailport_logs(void);
 int tailport_start(const char *json, tailport_node *node);
 
 /* Reports the node's state, login URL, addresses, key expiry and health, first
- * as they are, then each change. The node must be past its start. */
+ * as they are, then each change, and that peers have changed. The node must be
+ * past its start. */
 int tailport_watch(tailport_node node);
+
+/* Tells who an address of the tailnet is: "100.64.0.1" or "100.64.0.1:22". */
+int tailport_whois(tailport_node node, const char *address);
+
+/* Tells what the node knows of itself and of each of its peers now. */
+int tailport_status(tailport_node node);
+
+/* Asks the node of a tailnet IP for a sign of life, for timeout_ms > 0 at most,
+ * and tells which way it came. */
+int tailport_ping(tailport_node node, const char *address, uint32_t timeout_ms);
 
 /* Listens on the tailnet. network: "tcp". address: ":22" or "100.64.0.1:22".
  * Closing the mailbox closes the listener. */

@@ -5,11 +5,15 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"time"
 
 	"tailscale.com/client/local"
 	"tailscale.com/health"
 	"tailscale.com/ipn"
 )
+
+// peersPause keeps changes of peers that come in a row one message.
+const peersPause = 200 * time.Millisecond
 
 // watch reports the node as it is, then each change, until the mailbox closes.
 func (n *node) watch(ctx context.Context, m *mailbox) error {
@@ -25,13 +29,15 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 			m.send(errorMessage{Type: "error", Kind: kindLoginRefused, Detail: clip(n.mapPoll.detail)})
 		}
 	}()
+	peersChanged := make(chan struct{}, 1)
+	go tellOfPeers(ctx, m, peersChanged)
 	var last struct {
 		state  string
 		url    string
 		node   nodeInfo
 		health []healthWarning
 	}
-	return n.followBus(ctx, func(client *local.Client, notify *ipn.Notify) (bool, error) {
+	return n.followBus(ctx, ipn.NotifyPeerChanges|ipn.NotifyPeerPatches, func(client *local.Client, notify *ipn.Notify) (bool, error) {
 		var news []any
 		if notify.ErrMessage != nil {
 			k := kindNotRunning
@@ -51,6 +57,12 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 		}
 		if notify.SelfChange != nil {
 			n.mapPoll.heard()
+		}
+		if changesPeers(notify) {
+			select {
+			case peersChanged <- struct{}{}:
+			default: // one that is to be told covers this one too
+			}
 		}
 		if notify.State != nil || notify.SelfChange != nil {
 			info, err := n.info(ctx, client)
@@ -72,6 +84,33 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 		}
 		return false, nil
 	})
+}
+
+// changesPeers reports whether peers or users may be others than before. A new
+// subscription may have missed a change, and a whole network map comes with
+// SelfChange. Patches only move a peer: online or not, its relay, its endpoints.
+func changesPeers(notify *ipn.Notify) bool {
+	return notify.SessionID != "" || notify.SelfChange != nil || len(notify.PeersChanged) > 0 ||
+		len(notify.PeersRemoved) > 0 || len(notify.UserProfiles) > 0
+}
+
+// tellOfPeers sends a message for all changes since the one before.
+func tellOfPeers(ctx context.Context, m *mailbox, changed <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		if m.send(peersMessage{Type: "peers"}) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(peersPause):
+		}
+	}
 }
 
 // warnings lists what is unhealthy, ordered by code.

@@ -10,7 +10,9 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::io::AsyncWriteExt;
 use tokio::runtime;
 
-use super::super::message::{Close, Dial, Flush, Listen, Log, Start, Watch};
+use super::super::message::{
+    Close, Dial, Flush, Listen, Log, Ping, Start, StatusAnswer, Watch, WhoIsAnswer,
+};
 use super::tests::pair;
 use super::*;
 
@@ -28,6 +30,12 @@ const PAYLOADS: &[&str] = &[
     r#"{"type":"accepted","id":7,"remote":"[fd7a::1]:9","local":"100.64.0.1:22"}"#,
     r#"{"type":"dialed","id":18446744073709551615,"remote":"1.2.3.4:5","local":"1.2.3.4:6"}"#,
     r#"{"type":"listening","address":":22"}"#,
+    r#"{"type":"peers"}"#,
+    r#"{"type":"whois","name":"a","dns_name":"a.b","login":"","display_name":"","tags":["tag:a"],"addresses":["fd7a::1"],"capabilities":{"c":[1,{}]}}"#,
+    r#"{"type":"own","state":"Running","node":{"hostname":"a","dns_name":"","addresses":[],"key_expiry":"","expired":true},"tailnet":"","user":"u","tags":[],"relay":""}"#,
+    r#"{"type":"peer","name":"a","dns_name":"","addresses":[],"online":true,"user":"","last_seen":"","relay":"","direct":"1.2.3.4:5","tags":[],"expired":false,"rx_bytes":1,"tx_bytes":2}"#,
+    r#"{"type":"complete","peers":1}"#,
+    r#"{"type":"pong","latency_us":7,"direct":"","relay":"x","peer_relay":""}"#,
     r#"{"type":"health","warnings":[{"code":"c","text":"t"}]}"#,
     r#"{"type":"flushed","connections":1,"bytes":2}"#,
     r#"{"type":"closed","logged_out":true,"abandoned":"x"}"#,
@@ -98,7 +106,9 @@ fn end(error: &ProtocolError) -> End {
         ProtocolError::Truncated => End::Truncated,
         ProtocolError::UnknownType { .. } => End::UnknownType,
         ProtocolError::Malformed { .. } => End::Malformed,
-        ProtocolError::Unanswered { .. } | ProtocolError::Io(_) => End::Io,
+        ProtocolError::Unanswered { .. }
+        | ProtocolError::OutOfTurn { .. }
+        | ProtocolError::Io(_) => End::Io,
     }
 }
 
@@ -188,6 +198,9 @@ fn any_bytes_are_messages_and_then_an_end() {
     both_readings_agree::<Watch>();
     both_readings_agree::<Listen>();
     both_readings_agree::<Dial>();
+    both_readings_agree::<WhoIsAnswer>();
+    both_readings_agree::<StatusAnswer>();
+    both_readings_agree::<Ping>();
     both_readings_agree::<Flush>();
     both_readings_agree::<Close>();
     both_readings_agree::<Log>();

@@ -41,7 +41,11 @@ fn null_pointers_are_errors() {
     let no_listen = unsafe { ffi::tailport_listen(u64::MAX, null, null) };
     // SAFETY: as above.
     let no_dial = unsafe { ffi::tailport_dial(u64::MAX, null, null, 1) };
-    for answer in [no_end, no_listen, no_dial] {
+    // SAFETY: as above.
+    let no_whois = unsafe { ffi::tailport_whois(u64::MAX, null) };
+    // SAFETY: as above.
+    let no_ping = unsafe { ffi::tailport_ping(u64::MAX, null, 1) };
+    for answer in [no_end, no_listen, no_dial, no_whois, no_ping] {
         assert!([-libc::EINVAL, -libc::EBADF].contains(&answer), "{answer}");
     }
 }
@@ -61,6 +65,9 @@ fn unknown_nodes_and_connections_are_ebadf_from_every_thread() {
                 for _ in 0..200 {
                     for node in [NO_NODE, UNKNOWN_NODE] {
                         assert_errno(watch(node), libc::EBADF);
+                        assert_errno(whois(node, c"100.64.0.1"), libc::EBADF);
+                        assert_errno(status(node), libc::EBADF);
+                        assert_errno(ping(node, c"100.64.0.1", 1000), libc::EBADF);
                         assert_errno(listen(node, c"tcp", c":22"), libc::EBADF);
                         assert_errno(dial(node, c"tcp", c"peer:22", 1000), libc::EBADF);
                         assert_errno(flush(node, 1000), libc::EBADF);

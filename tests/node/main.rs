@@ -1,0 +1,9 @@
+//! Nodes inside the test process, on a private tailnet: what the safe half of the
+//! seam answers when the other half is real.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+mod questions;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;

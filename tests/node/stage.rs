@@ -1,0 +1,62 @@
+//! What the tests share: a tailnet, the Go half's environment, and nodes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tailport::tailnet::{self, Environment, Node, NodeInfo, NodeOptions, StartEvent};
+use tokio::time::timeout;
+
+use crate::support::home::Home;
+use crate::support::patience::PATIENCE;
+use crate::support::settings::STAY_HERE;
+use crate::support::tailnet::Tailnet;
+
+/// The tailnet of all tests. Whoever asks first also sets up the Go half.
+pub(crate) fn tailnet() -> &'static Tailnet {
+    static TAILNET: OnceLock<Tailnet> = OnceLock::new();
+    TAILNET.get_or_init(|| {
+        let quiet = STAY_HERE.map(|(name, value)| (name, value.to_owned()));
+        tailnet::init(&Environment {
+            unset: &["TS_AUTHKEY"],
+            set: BTreeMap::from(quiet),
+            log_upload: false,
+            memory_limit: 0,
+        })
+        .expect("setting up the Go half");
+        Tailnet::start()
+    })
+}
+
+/// How a node of the tailnet is started.
+pub(crate) fn options(home: &Home, hostname: &str) -> NodeOptions {
+    let key = fs::read_to_string(tailnet().key_file()).expect("reading the key");
+    NodeOptions {
+        dir: home.path().to_owned(),
+        hostname: hostname.to_owned(),
+        control_url: Some(tailnet().control_url().to_owned()),
+        auth_key: Some(key.trim().into()),
+        ephemeral: false,
+        keepalive: Duration::ZERO,
+    }
+}
+
+/// Starts a node and waits until it runs.
+pub(crate) async fn up(options: &NodeOptions) -> (Node, NodeInfo) {
+    let (node, mut starting) = Node::start(options).expect("starting a node");
+    let running = async {
+        loop {
+            if let StartEvent::Running(info) = starting.next().await.expect("the node comes up") {
+                return info;
+            }
+        }
+    };
+    let info = in_time(running).await;
+    (node, info)
+}
+
+/// Bounds a wait.
+pub(crate) async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, waiting).await.expect("in time")
+}
