@@ -19,7 +19,7 @@ use crate::proxy::target::KernelTarget;
 use crate::proxy::{Forward, Settings};
 use crate::shutdown::Shutdown;
 use crate::tailnet::{ErrorKind, Node};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::registry::Registry;
 
 /// A forward whose local listener, if it has one, is bound.
 pub(super) struct Bound {
@@ -94,7 +94,7 @@ pub(super) async fn open(
     bound: Vec<Bound>,
     node: &Node,
     slots: &Slots,
-    metrics: &Arc<Metrics>,
+    registry: &Registry,
 ) -> Result<Vec<Open>, Failure> {
     let timeouts = &config.timeouts;
     let shared = Shared {
@@ -103,7 +103,7 @@ pub(super) async fn open(
             limits: Limits::new(timeouts.idle.unwrap_or_default()),
         },
         slots,
-        metrics,
+        registry,
     };
     let resolver = Arc::new(Resolver::default());
     let mut open = Vec::with_capacity(bound.len());
@@ -142,18 +142,19 @@ pub(super) async fn open(
 struct Shared<'a> {
     settings: Settings,
     slots: &'a Slots,
-    metrics: &'a Arc<Metrics>,
+    registry: &'a Registry,
 }
 
 impl Shared<'_> {
     fn forward<A, D>(&self, description: &Description, accept: A, dial: D) -> Forward<A, D> {
+        let name = format!("{} {}", description.kind, description.listen);
         Forward {
-            name: format!("{} {}", description.kind, description.listen),
+            metrics: self.registry.forward(&name, &description.target),
+            name,
             accept,
             dial,
             settings: self.settings,
             slots: self.slots.clone(),
-            metrics: Arc::clone(self.metrics),
         }
     }
 }

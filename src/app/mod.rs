@@ -37,7 +37,7 @@ use crate::proxy::slots::Slots;
 use crate::shutdown::{Shutdown, StopSignals};
 use crate::state_dir::StateDir;
 use crate::tailnet;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::registry::Registry;
 
 /// Unless this is off a restarted node says that it runs from the network map on
 /// its disk, even when its key has expired or the node has been deleted.
@@ -107,9 +107,9 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
     };
     let slots = Slots::new(config.max_connections.get() as usize);
     let connections = TaskTracker::new();
-    let metrics = Arc::new(Metrics::default());
+    let registry = Arc::new(Registry::default());
     let result = async {
-        let forwards = forwards::open(config, bound, &node, &slots, &metrics).await?;
+        let forwards = forwards::open(config, bound, &node, &slots, &registry).await?;
         let events = node.watch()?;
         report::ready(&info, forwards.iter().map(|forward| forward.description()));
         let mut serving = forwards::serve(forwards, &connections, shutdown);
@@ -125,6 +125,6 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
         tracing::warn!(reason = %failure, "stopping");
     }
     shutdown.drain.cancel();
-    stop::stop(config, node, slots, connections, shutdown, &metrics).await;
+    stop::stop(config, node, slots, connections, shutdown, &registry).await;
     result
 }

@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::proxy::slots::Slots;
 use crate::shutdown::Shutdown;
 use crate::tailnet::{Closed, Node};
-use crate::telemetry::metrics::{Ended, Metrics};
+use crate::telemetry::metrics::{Ended, Snapshot};
+use crate::telemetry::registry::Registry;
 
 /// What aborted connections get to reset both their sides.
 pub(super) const LAST_MOMENT: Duration = Duration::from_millis(200);
@@ -32,7 +33,7 @@ pub(super) async fn stop(
     slots: Slots,
     connections: TaskTracker,
     shutdown: &Shutdown,
-    metrics: &Metrics,
+    registry: &Registry,
 ) {
     let deadline = Instant::now() + config.timeouts.drain;
     slots.close();
@@ -54,15 +55,14 @@ pub(super) async fn stop(
     }
     shutdown.abort.cancel();
     let _ = timeout(LAST_MOMENT, connections.wait()).await;
-    sum_up(metrics);
+    sum_up(&registry.total());
     flush(&node, deadline.saturating_duration_since(Instant::now())).await;
     close(node, close_bound(config)).await;
 }
 
 /// What the program has done in all. Refusals have no lines of their own, so this
 /// is where their exact number stands.
-fn sum_up(metrics: &Metrics) {
-    let all = metrics.snapshot();
+fn sum_up(all: &Snapshot) {
     tracing::info!(
         accepted = all.accepted,
         refused = all.refused,

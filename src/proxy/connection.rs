@@ -1,7 +1,7 @@
 //! The life of one connection: dial within the budget, relay, one closing line
 //! in the log, slot given back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,10 @@ use super::{
     slots::Slot,
     summary::Summary,
 };
-use crate::telemetry::metrics::{Active, Ended};
+use crate::telemetry::{
+    metrics::{Active, Ended},
+    recent::Past,
+};
 
 /// What the connections of a forward share.
 #[derive(Debug)]
@@ -71,7 +74,30 @@ impl<D: Dial, S: Stream> Connection<D, S> {
         };
         self.log(&outcome, ended);
         if let Some(active) = self.active.take() {
+            active
+                .metrics()
+                .recent()
+                .remember(self.past(Some(&outcome), ended));
             active.end(ended);
+        }
+    }
+
+    /// What is remembered of it; without an outcome the bytes are not known.
+    fn past(&self, outcome: Option<&Outcome>, ended: Ended) -> Past {
+        let (to_target, to_peer) = match outcome {
+            Some(Outcome::Relayed(summary)) => (summary.to_target.bytes, summary.to_peer.bytes),
+            _ => (0, 0),
+        };
+        Past {
+            at: SystemTime::now(),
+            forward: self.context.forward.clone(),
+            peer: self.remote.to_string(),
+            who: None,
+            target: self.context.target.to_string(),
+            to_target,
+            to_peer,
+            duration: self.start.elapsed(),
+            ended,
         }
     }
 
@@ -124,6 +150,8 @@ impl<D: Dial, S: Stream> Drop for Connection<D, S> {
             ended = active.would_end().as_str(),
             "connection ended"
         );
+        let past = self.past(None, active.would_end());
+        active.metrics().recent().remember(past);
     }
 }
 
@@ -142,13 +170,17 @@ async fn connect<D: Dial, S: Stream>(
         dial_timeout,
         limits,
     } = context.settings;
-    let target = tokio::select! {
+    let start = Instant::now();
+    let dialed = tokio::select! {
         biased;
         () = context.abort.cancelled() => return Outcome::Aborted,
-        dialed = dial::dial(&context.target, dial_timeout) => match dialed {
-            Ok(target) => Held::new(target),
-            Err(error) => return Outcome::Undialed(error),
-        },
+        dialed = dial::dial(&context.target, dial_timeout) => dialed,
+    };
+    let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
+    active.metrics().dialed(start.elapsed(), failure);
+    let target = match dialed {
+        Ok(target) => Held::new(target),
+        Err(error) => return Outcome::Undialed(error),
     };
     let totals = active.metrics().traffic();
     Outcome::Relayed(relay(peer, target, limits, totals, &context.abort).await)

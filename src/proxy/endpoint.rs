@@ -192,6 +192,24 @@ pub enum DialErrorKind {
 }
 
 impl DialErrorKind {
+    /// Its name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Canceled => "canceled",
+            Self::BadAddress => "bad_address",
+            Self::UnknownName => "unknown_name",
+            Self::NotInTailnet => "not_in_tailnet",
+            Self::NotRunning => "not_running",
+            Self::Closed => "closed",
+            Self::NoRoom => "no_room",
+            Self::Internal => "internal",
+        }
+    }
+
     /// Whether the same dial can succeed later without anyone changing anything.
     pub fn retry(self) -> bool {
         match self {

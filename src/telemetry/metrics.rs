@@ -4,13 +4,19 @@
 //! every accepted one is active until it is counted under one [`Ended`], so that
 //! `accepted == active + all ends` whenever nothing is moving.
 
+use std::collections::BTreeMap;
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
+use std::time::{Duration, Instant};
 
-/// The counters of a forward, or of everything when forwards share one.
-#[derive(Debug, Default)]
+use super::histogram::{self, Histogram};
+use super::recent::Recent;
+pub use super::snapshot::Snapshot;
+
+/// The counters of a forward.
+#[derive(Debug)]
 pub struct Metrics {
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -18,15 +24,45 @@ pub struct Metrics {
     accept_errors: AtomicU64,
     ends: [AtomicU64; Ended::ALL.len()],
     traffic: Traffic,
+    dials: Histogram,
+    /// By the error's name: a map, because failures are few, and bounded, because the
+    /// names are part of the program.
+    dial_errors: Mutex<BTreeMap<&'static str, u64>>,
+    durations: Histogram,
+    recent: Arc<Recent>,
+}
+
+impl Default for Metrics {
+    /// Counters that remember ended connections for themselves.
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
 }
 
 impl Metrics {
+    /// Counters that remember ended connections in `recent`.
+    pub fn new(recent: Arc<Recent>) -> Self {
+        Self {
+            accepted: AtomicU64::default(),
+            refused: AtomicU64::default(),
+            active: AtomicU64::default(),
+            accept_errors: AtomicU64::default(),
+            ends: Default::default(),
+            traffic: Traffic::default(),
+            dials: Histogram::new(histogram::DIALS),
+            dial_errors: Mutex::default(),
+            durations: Histogram::new(histogram::CONNECTIONS),
+            recent,
+        }
+    }
+
     /// Counts an accepted connection, active until the guard ends.
     pub fn begin(self: &Arc<Self>) -> Active {
         self.accepted.fetch_add(1, Relaxed);
         self.active.fetch_add(1, Relaxed);
         Active {
             metrics: Arc::clone(self),
+            begun: Instant::now(),
             ended: None,
         }
     }
@@ -39,6 +75,24 @@ impl Metrics {
     /// Counts a failed accept.
     pub fn accept_error(&self) {
         self.accept_errors.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a whole dial, tries and name resolution included, with the name of its
+    /// error if it failed.
+    pub fn dialed(&self, took: Duration, error: Option<&'static str>) {
+        self.dials.observe(took);
+        if let Some(name) = error {
+            let mut errors = self
+                .dial_errors
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *errors.entry(name).or_default() += 1;
+        }
+    }
+
+    /// Where connections that have ended are remembered.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// Bytes moved so far, counted while connections run.
@@ -56,6 +110,13 @@ impl Metrics {
             to_target: self.traffic.to_target.load(Relaxed),
             to_peer: self.traffic.to_peer.load(Relaxed),
             ends: Ended::ALL.map(|ended| (ended, self.ends[ended as usize].load(Relaxed))),
+            dials: self.dials.snapshot(),
+            dial_errors: self
+                .dial_errors
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+            durations: self.durations.snapshot(),
         }
     }
 }
@@ -77,6 +138,7 @@ pub struct Traffic {
 #[must_use]
 pub struct Active {
     metrics: Arc<Metrics>,
+    begun: Instant,
     ended: Option<Ended>,
 }
 
@@ -106,6 +168,7 @@ impl Drop for Active {
         let ended = self.would_end();
         self.metrics.ends[ended as usize].fetch_add(1, Relaxed);
         self.metrics.active.fetch_sub(1, Relaxed);
+        self.metrics.durations.observe(self.begun.elapsed());
     }
 }
 
@@ -158,32 +221,6 @@ impl Ended {
     }
 }
 
-/// The counters at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Connections that got a slot.
-    pub accepted: u64,
-    /// Connections closed at once, for want of a slot or a file descriptor.
-    pub refused: u64,
-    /// Accepted connections that have not ended.
-    pub active: u64,
-    /// Failed accepts.
-    pub accept_errors: u64,
-    /// Bytes written to targets.
-    pub to_target: u64,
-    /// Bytes written to peers.
-    pub to_peer: u64,
-    /// Ended connections by how they ended.
-    pub ends: [(Ended, u64); Ended::ALL.len()],
-}
-
-impl Snapshot {
-    /// How many connections ended this way.
-    pub fn ended(&self, ended: Ended) -> u64 {
-        self.ends[ended as usize].1
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +237,16 @@ mod tests {
     }
 
     #[test]
+    fn dials_are_timed_and_their_failures_counted_by_name() {
+        let metrics = Metrics::default();
+        metrics.dialed(Duration::from_millis(3), None);
+        metrics.dialed(Duration::from_secs(5), Some("timed_out"));
+        metrics.dialed(Duration::from_secs(5), Some("timed_out"));
+        let now = metrics.snapshot();
+        assert_eq!((now.dials.count, now.dial_errors["timed_out"]), (3, 2));
+    }
+
+    #[test]
     fn an_accepted_connection_is_active_until_it_ends_once() {
         let metrics = Arc::new(Metrics::default());
         let first = metrics.begin();
@@ -209,6 +256,7 @@ mod tests {
         drop(second);
         let now = metrics.snapshot();
         assert_eq!((now.accepted, now.active), (2, 0));
+        assert_eq!(now.durations.count, 2);
         assert_eq!((now.ended(Ended::Clean), now.ended(Ended::Aborted)), (1, 1));
     }
 }
