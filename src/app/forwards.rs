@@ -8,7 +8,9 @@ use tokio_util::task::TaskTracker;
 
 use super::failure::Failure;
 use super::report::Description;
-use crate::config::{Config, Forward as Configured, Host, Target, Timeouts, chain};
+use crate::config::{
+    Config, Forward as Configured, ForwardOptions, Host, Listen, Protocol, Target, Timeouts, chain,
+};
 use crate::exit::Exit;
 use crate::proxy::kernel::{Keepalive, KernelListener};
 use crate::proxy::node::{NodeListener, NodeTarget};
@@ -24,7 +26,8 @@ use crate::telemetry::registry::Registry;
 /// A forward whose local listener, if it has one, is bound.
 pub(super) struct Bound {
     description: Description,
-    target: Target,
+    host: Host,
+    port: u16,
     from: Source,
 }
 
@@ -54,15 +57,16 @@ impl Open {
 pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
     let mut bound = Vec::with_capacity(config.forwards.len());
     for configured in &config.forwards {
+        let (host, port) = target(configured)?;
         let mut description = Description {
             kind: configured.kind(),
-            listen: configured.listen(),
-            target: configured.target().to_string(),
+            listen: configured.listen.to_string(),
+            target: configured.target(),
         };
-        let from = match configured {
-            Configured::Expose { listen_port, .. } => Source::Tailnet(*listen_port),
-            Configured::Connect { listen, .. } => {
-                let listener = KernelListener::bind(*listen, keepalive(&config.timeouts))
+        let from = match &configured.listen {
+            Listen::Tailnet { port, .. } => Source::Tailnet(*port),
+            Listen::Local { address, .. } => {
+                let listener = KernelListener::bind(*address, keepalive(&config.timeouts))
                     .await
                     .map_err(|error| not_bound(&description.listen, &error))?;
                 if let Ok(address) = listener.local_addr() {
@@ -70,14 +74,37 @@ pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
                 }
                 Source::Local(listener)
             }
+            Listen::Unix(_) => return Err(not_supported(configured)),
         };
         bound.push(Bound {
             description,
-            target: configured.target().clone(),
+            host,
+            port,
             from,
         });
     }
     Ok(bound)
+}
+
+/// The one target of a plain forward.
+fn target(configured: &Configured) -> Result<(Host, u16), Failure> {
+    let plain =
+        configured.protocol() == Protocol::Tcp && configured.options == ForwardOptions::default();
+    match configured.targets.as_slice() {
+        [Target::Network { host, port }] if plain => Ok((host.clone(), *port)),
+        _ => Err(not_supported(configured)),
+    }
+}
+
+fn not_supported(configured: &Configured) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "usage",
+        format!(
+            "{} {configured} is not supported yet: TCP from one port to one HOST:PORT, without options",
+            configured.kind()
+        ),
+    )
 }
 
 fn not_bound(listen: &str, error: &io::Error) -> Failure {
@@ -109,13 +136,14 @@ pub(super) async fn open(
     let mut open = Vec::with_capacity(bound.len());
     for Bound {
         description,
-        target,
+        host,
+        port: target_port,
         from,
     } in bound
     {
         open.push(match from {
             Source::Local(listener) => {
-                let dial = NodeTarget::new(node.dialer(), target.to_string());
+                let dial = NodeTarget::new(node.dialer(), description.target.clone());
                 let forward = shared.forward(&description, listener, dial);
                 Open::Connect(description, forward)
             }
@@ -124,12 +152,12 @@ pub(super) async fn open(
                     .listen(port)
                     .await
                     .map_err(|error| not_open(&description.listen, error))?;
-                let host = match target.host() {
+                let host = match host {
                     Host::Ip(address) => address.to_string(),
-                    Host::Name(name) => name.clone(),
+                    Host::Name(name) => name,
                 };
                 let resolver = Arc::clone(&resolver);
-                let dial = KernelTarget::new(host, target.port(), resolver, keepalive(timeouts));
+                let dial = KernelTarget::new(host, target_port, resolver, keepalive(timeouts));
                 let forward = shared.forward(&description, NodeListener::new(listener), dial);
                 Open::Expose(description, forward)
             }

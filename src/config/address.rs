@@ -1,9 +1,11 @@
-//! Ports and addresses as forwards name them: a target to dial, a port of the tailnet, a local
-//! listening address.
+//! Hosts and targets as forwards name them: what is dialed, and its texts.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+
+use super::ports::Ports;
+use super::socket_path::{PREFIX, SocketPath};
 
 /// Why a text is no address or port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,17 +36,41 @@ pub enum AddressError {
         "{0:?} is not an IP address of this machine: write an address, localhost or only a port"
     )]
     NotLocal(String),
-    /// A form that the configuration knows and this version does not.
-    #[error("{0} is not supported by this version: TCP only")]
-    NotSupported(&'static str),
+    /// A range whose end comes before its start.
+    #[error("range {0} ends before it starts")]
+    Backwards(String),
+    /// A range where there can only be one port.
+    #[error("is a range: write one port")]
+    Range,
+    /// Something else than a protocol after the slash.
+    #[error("{0:?} is no protocol")]
+    BadProtocol(String),
+    /// A Unix socket's path that depends on the working directory.
+    #[error("{0:?} is not an absolute path: write unix:/PATH")]
+    PathNotAbsolute(String),
+    /// A Unix socket's path that could not stand in a list.
+    #[error("path {0:?} has a comma, a bar, an equals sign or a character that is not plain text")]
+    PathCharacter(String),
+    /// A Unix socket's path that is none of a file.
+    #[error("{0:?} is not the plain path of a file")]
+    PathNotAFile(String),
+    /// A Unix socket's path that the system cannot take.
+    #[error("path is longer than {0} bytes, more than a Unix socket can have")]
+    PathTooLong(usize),
 }
 
-/// What a forward dials: an IP address or a name, and a port. Shown as `HOST:PORT`, IPv6 in
-/// brackets.
+/// What a forward dials. Shown as `HOST:PORT`, IPv6 in brackets, or `unix:/PATH`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
-    host: Host,
-    port: u16,
+pub enum Target {
+    /// A host of a network.
+    Network {
+        /// Its address or name.
+        host: Host,
+        /// The port, 1 to 65535.
+        port: u16,
+    },
+    /// A socket of this machine.
+    Unix(SocketPath),
 }
 
 /// The host of a [`Target`].
@@ -56,30 +82,13 @@ pub enum Host {
     Name(String),
 }
 
-impl Target {
-    /// The target with this host and port.
-    pub fn new(host: Host, port: u16) -> Self {
-        Target { host, port }
-    }
-
-    /// The same port on this machine, over IPv4.
-    pub fn loopback(port: u16) -> Self {
-        Target::new(Host::Ip(Ipv4Addr::LOCALHOST.into()), port)
-    }
-
-    /// The address or name.
-    pub fn host(&self) -> &Host {
-        &self.host
-    }
-
-    /// The port, 1 to 65535.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
+impl Host {
+    /// This machine, over IPv4.
+    pub(super) const LOOPBACK: Host = Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
     /// Whether it is this machine for certain: a loopback address or `localhost`.
     pub fn is_loopback(&self) -> bool {
-        match &self.host {
+        match self {
             Host::Ip(address) => address.to_canonical().is_loopback(),
             Host::Name(name) => name.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
         }
@@ -88,76 +97,42 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Ip(address) => SocketAddr::new(*address, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        match self {
+            Target::Network { host, port } => match host {
+                Host::Ip(address) => SocketAddr::new(*address, *port).fmt(f),
+                Host::Name(name) => write!(f, "{name}:{port}"),
+            },
+            Target::Unix(path) => path.fmt(f),
         }
     }
 }
 
-impl FromStr for Target {
+/// A target as it is written, where the port may be a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TargetText {
+    /// `HOST:PORT` or `HOST:PORT-PORT`.
+    Network(Host, Ports),
+    /// `unix:/PATH`.
+    Unix(SocketPath),
+}
+
+impl FromStr for TargetText {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if text.starts_with("unix:") {
-            return Err(AddressError::NotSupported("a unix: target"));
+        if let Some(path) = text.strip_prefix(PREFIX) {
+            return path.parse().map(TargetText::Unix);
         }
-        let (host, port) = split(text)?;
+        let (host, ports) = split(text)?;
         if host.is_empty() {
             return Err(AddressError::NoHost);
         }
-        Ok(Target::new(host_of(host)?, port_of(port)?))
-    }
-}
-
-/// A port to listen on in the tailnet: `22`, `:22` or `22/tcp`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TailnetPort(pub u16);
-
-impl FromStr for TailnetPort {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        let text = text.strip_prefix(':').unwrap_or(text);
-        let port = match text.split_once('/') {
-            None | Some((_, "tcp")) => text.strip_suffix("/tcp").unwrap_or(text),
-            Some((_, "udp")) => return Err(AddressError::NotSupported("/udp")),
-            Some((_, "tls")) => return Err(AddressError::NotSupported("/tls")),
-            Some(_) => return Err(AddressError::PortNotANumber(text.to_owned())),
-        };
-        port_of(port).map(TailnetPort)
-    }
-}
-
-/// An address of this machine to listen on: `PORT`, `:PORT`, `localhost:PORT` (all three the IPv4
-/// loopback) or `ADDRESS:PORT`. Another address than loopback only when it is written out,
-/// `0.0.0.0:3389`. Port 0 lets the system choose one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalAddress(pub SocketAddr);
-
-impl FromStr for LocalAddress {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        let (host, port) = match text.contains(':') {
-            true => split(text)?,
-            false => ("", text),
-        };
-        let address = match host {
-            "" => Ipv4Addr::LOCALHOST.into(),
-            name if name.eq_ignore_ascii_case("localhost") => Ipv4Addr::LOCALHOST.into(),
-            literal => match host_of(literal)? {
-                Host::Ip(address) => address,
-                Host::Name(name) => return Err(AddressError::NotLocal(name)),
-            },
-        };
-        let port = if port == "0" { 0 } else { port_of(port)? };
-        Ok(LocalAddress(SocketAddr::new(address, port)))
+        Ok(TargetText::Network(host_of(host)?, ports.parse()?))
     }
 }
 
 /// Splits `HOST:PORT`; the brackets of an IPv6 address stay with the host.
-fn split(text: &str) -> Result<(&str, &str), AddressError> {
+pub(super) fn split(text: &str) -> Result<(&str, &str), AddressError> {
     if text.starts_with('[') {
         let (inside, rest) = text.split_once(']').ok_or(AddressError::NeedsBrackets)?;
         let port = rest.strip_prefix(':').ok_or(AddressError::NoPort)?;
@@ -170,7 +145,7 @@ fn split(text: &str) -> Result<(&str, &str), AddressError> {
     Ok((host, port))
 }
 
-fn host_of(text: &str) -> Result<Host, AddressError> {
+pub(super) fn host_of(text: &str) -> Result<Host, AddressError> {
     if let Some(inside) = text.strip_prefix('[') {
         let inside = inside.trim_end_matches(']');
         let address: Ipv6Addr = inside
@@ -200,16 +175,6 @@ fn is_name_label(label: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         && !label.starts_with('-')
         && !label.ends_with('-')
-}
-
-fn port_of(text: &str) -> Result<u16, AddressError> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(AddressError::PortNotANumber(text.to_owned()));
-    }
-    match text.parse() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err(AddressError::PortOutOfRange(text.to_owned())),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 
-use super::forward::{Forward, ForwardError};
+use super::forward::Forward;
+use super::forward_text::ForwardError;
 use super::problems::{Mistake, shown};
 use super::secret::has_key;
 use super::settings::{KEY_HERE, Settings};
@@ -70,7 +71,7 @@ pub(super) fn collect(
                 Forward::connect,
                 Forward::CONNECT_RULE,
             );
-            if let Some(forward) = sources.short.forward(settings) {
+            for forward in sources.short.forwards(settings) {
                 list.add("TS_TARGET".to_owned(), forward);
             }
             if !VARIABLES.iter().any(|name| settings.is_given(name)) {
@@ -98,13 +99,14 @@ fn nothing_to_forward() -> Mistake {
     )
 }
 
-type Read = fn(&str) -> Result<Forward, ForwardError>;
+type Read = fn(&str) -> Result<Vec<Forward>, ForwardError>;
 
 /// Forwards so far, each with who said it.
 #[derive(Default)]
 struct List {
     forwards: Vec<(String, Forward)>,
     mistakes: Vec<Mistake>,
+    full: bool,
 }
 
 impl List {
@@ -136,12 +138,18 @@ impl List {
 
     fn add_read(&mut self, subject: &str, item: &str, read: Read, rule: &str) {
         match read(item) {
-            Ok(forward) => self.add(subject.to_owned(), forward),
+            Ok(forwards) => forwards
+                .into_iter()
+                .for_each(|forward| self.add(subject.to_owned(), forward)),
             Err(error) => self.wrong(subject, item, error, rule),
         }
     }
 
     fn add(&mut self, subject: String, forward: Forward) {
+        if self.forwards.len() == Forward::MOST {
+            self.too_many(&subject);
+            return;
+        }
         match self
             .forwards
             .iter()
@@ -150,7 +158,7 @@ impl List {
             Some((first, other)) => {
                 let why = format!(
                     "listens on {} like {} of {first}",
-                    forward.listen(),
+                    forward.listen,
                     shown(&other.to_string())
                 );
                 self.wrong(
@@ -161,6 +169,17 @@ impl List {
                 );
             }
             None => self.forwards.push((subject, forward)),
+        }
+    }
+
+    /// Notes once that there are too many.
+    fn too_many(&mut self, subject: &str) {
+        if !self.full {
+            self.full = true;
+            let why = format!("brings more than {} forwards together", Forward::MOST);
+            self.mistakes.push(
+                Mistake::new(subject, why).allowed("fewer, or several nodes that share them"),
+            );
         }
     }
 

@@ -11,27 +11,34 @@
 //! defaults and environment in `settings`.
 
 pub mod address;
+pub mod allow;
 mod auth_key;
 mod connection_count;
 mod control_url;
 pub mod duration;
 mod foreign;
 pub mod forward;
+mod forward_text;
 mod forwards;
 mod hostname;
 mod key_file;
+pub mod listen;
 mod log;
 mod memory_limit;
 pub mod path_walk;
+mod ports;
 mod problems;
 mod reading;
 mod secret;
 mod settings;
 mod short_form;
+pub mod socket_access;
+pub mod socket_path;
 mod state_path;
 mod summary;
 mod switch;
 mod tables;
+pub mod tags;
 mod variable;
 pub mod variables;
 
@@ -41,13 +48,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::{Host, Target};
+pub use allow::{Allow, Identity};
 pub use control_url::ControlUrl;
-pub use forward::Forward;
+pub use forward::{Forward, ForwardOptions, ProxyProtocol};
+pub use forward_text::ForwardError;
 pub use forwards::ForwardArguments;
+pub use listen::{Listen, Protocol};
 pub use log::{LogConfig, LogFilter, LogFormat};
 pub use memory_limit::MemoryLimit;
 pub use problems::{Mistake, Problems, chain};
 pub use secret::{REDACTED, Secret, redact};
+pub use socket_access::{Account, SocketAccess};
+pub use socket_path::SocketPath;
 pub use summary::Summary;
 
 use settings::Settings;

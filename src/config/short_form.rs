@@ -1,23 +1,26 @@
 //! TS_TARGET with TS_LISTEN or TS_LOCAL_ADDR: one forward in three plain variables.
 
-use super::address::{LocalAddress, TailnetPort, Target};
+use super::address::TargetText;
 use super::forward::Forward;
+use super::forward_text::{Targets, forwards};
+use super::listen::{ListenText, LocalText, TailnetText};
 use super::problems::Mistake;
 use super::settings::Settings;
 
 /// The three variables as read; `None` is absent or wrong.
 pub(super) struct ShortForm {
     /// TS_TARGET.
-    pub(super) target: Option<Target>,
+    pub(super) target: Option<Targets>,
     /// TS_LISTEN.
-    pub(super) listen: Option<TailnetPort>,
+    pub(super) listen: Option<TailnetText>,
     /// TS_LOCAL_ADDR.
-    pub(super) local: Option<LocalAddress>,
+    pub(super) local: Option<LocalText>,
 }
 
 impl ShortForm {
-    /// The forward that the variables say. What is wrong is noted in the settings.
-    pub(super) fn forward(self, settings: &mut Settings) -> Option<Forward> {
+    /// What the variables forward: one, or one for each port of a range. What is wrong is noted in
+    /// the settings.
+    pub(super) fn forwards(self, settings: &mut Settings) -> Vec<Forward> {
         let exposes = settings.is_given("TS_LISTEN");
         let connects = settings.is_given("TS_LOCAL_ADDR");
         if exposes && connects {
@@ -33,28 +36,41 @@ impl ShortForm {
                 }
             }
         }
-        let target = self.target?;
-        match (self.listen, self.local) {
-            (Some(TailnetPort(listen_port)), None) if !connects => Some(Forward::Expose {
-                listen_port,
-                target,
-            }),
-            (None, Some(LocalAddress(listen))) if !exposes => {
-                Some(Forward::Connect { listen, target })
-            }
-            (None, None) if !exposes && !connects => {
-                if target.is_loopback() {
-                    return Some(Forward::Expose {
-                        listen_port: target.port(),
-                        target,
-                    });
+        let Some(targets) = self.target else {
+            return Vec::new();
+        };
+        let listen = match (self.listen, self.local) {
+            (Some(TailnetText(listen)), None) if !connects => listen,
+            (None, Some(LocalText(listen))) if !exposes => listen,
+            (None, None) if !exposes && !connects => match own_ports(&targets) {
+                Ok(listen) => listen,
+                Err(why) => {
+                    settings.refuse("TS_TARGET", why);
+                    return Vec::new();
                 }
-                let why = "is not on this machine: set TS_LISTEN to expose it on the tailnet, \
-                           or TS_LOCAL_ADDR to connect to it over the tailnet";
-                settings.refuse("TS_TARGET", why);
-                None
-            }
-            _ => None,
-        }
+            },
+            _ => return Vec::new(),
+        };
+        forwards(listen, None, targets).unwrap_or_else(|error| {
+            settings.refuse("TS_TARGET", error);
+            Vec::new()
+        })
     }
+}
+
+/// Where targets alone are exposed: on their own ports, when they are on this machine for certain.
+fn own_ports(targets: &Targets) -> Result<ListenText, &'static str> {
+    let local = |target: &TargetText| match target {
+        TargetText::Network(host, _) => host.is_loopback(),
+        TargetText::Unix(_) => true,
+    };
+    if !targets.0.iter().all(local) {
+        return Err(
+            "is not on this machine: set TS_LISTEN to expose it on the tailnet, or TS_LOCAL_ADDR \
+             to connect to it over the tailnet",
+        );
+    }
+    targets
+        .own_ports()
+        .map_err(|_| "does not tell the port to listen on: set TS_LISTEN")
 }

@@ -56,7 +56,7 @@ impl fmt::Display for Summary<'_> {
         for forward in forwards {
             line(
                 forward.kind(),
-                &format_args!("{} to {}", forward.listen(), forward.target()),
+                &format_args!("{} to {}", forward.listen, forward.target()),
             )?;
         }
         Ok(())

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::address::{LocalAddress, TailnetPort, Target};
 use super::connection_count::{self, ConnectionCount};
 use super::control_url::{self, ControlUrl};
 use super::duration::{self, AnyDuration, PositiveDuration};
 pub use super::foreign::UNSET;
 use super::forward::Forward;
+use super::forward_text::Targets;
 use super::hostname::{self, Hostname};
+use super::listen::{LocalText, TailnetText};
 use super::log::{self, LogFilter, LogFormat};
 use super::memory_limit::{self, MemoryLimit};
 use super::reading::Reading;
@@ -99,21 +100,24 @@ variables! {
             127.0.0.1:33389=rdp-host:3389",
         rule: Forward::CONNECT_RULE,
     }
-    ts_target: Target = {
+    ts_target: Targets = {
         name: "TS_TARGET", group: Group::Forwards,
         help: "short form of one forward: with TS_LISTEN an expose, with TS_LOCAL_ADDR a connect, \
             alone an expose of a local port",
-        rule: "HOST:PORT, IPv6 in brackets; alone only when HOST is loopback",
+        rule: "HOST:PORT, IPv6 in brackets, or unix:/PATH, or several with a vertical bar between \
+            them; alone only when HOST is loopback",
     }
-    ts_listen: TailnetPort = {
+    ts_listen: TailnetText = {
         name: "TS_LISTEN", group: Group::Forwards,
         help: "port of the tailnet that leads to TS_TARGET",
-        rule: "PORT or :PORT; only with TS_TARGET, not together with TS_LOCAL_ADDR",
+        rule: "PORT or :PORT, also with /udp or /tls; only with TS_TARGET, not together with \
+            TS_LOCAL_ADDR",
     }
-    ts_local_addr: LocalAddress = {
+    ts_local_addr: LocalText = {
         name: "TS_LOCAL_ADDR", group: Group::Forwards,
         help: "address of this machine that leads to TS_TARGET on the tailnet",
-        rule: "ADDRESS:PORT, or PORT or :PORT on 127.0.0.1; only with TS_TARGET, not together with TS_LISTEN",
+        rule: "ADDRESS:PORT, or PORT or :PORT on 127.0.0.1, also with /udp, or unix:/PATH; only \
+            with TS_TARGET, not together with TS_LISTEN",
     }
     ts_timeout: PositiveDuration = {
         name: "TS_TIMEOUT", group: Group::Limits, flag: Some("timeout"),

@@ -1,6 +1,6 @@
 //! Forwards: lists, short forms, and what is wrong with them.
 
-use crate::{bad, forwards, mistakes, refused};
+use crate::{forwards, mistakes, refused};
 
 #[test]
 fn malformed_ports_and_addresses_of_forwards_are_refused() {
@@ -39,25 +39,65 @@ fn every_bad_item_of_a_list_is_named() {
 }
 
 #[test]
-fn what_only_later_versions_forward_is_said_so() {
-    for text in [
-        "53/udp=127.0.0.1:53",
-        "443/tls=127.0.0.1:8080",
-        "8080=unix:/run/app.sock",
+fn protocols_sockets_ranges_and_several_targets_are_forwarded() {
+    let made = forwards(&[
+        (
+            "TS_EXPOSE",
+            "53=ns:53,53/udp=ns:53,443/tls=127.0.0.1:8080,8080=unix:/run/app.sock|a:80,90-91",
+        ),
+        (
+            "TS_CONNECT",
+            "53/udp=dns-host:53,unix:/run/db.sock=db-host:5432",
+        ),
+    ]);
+    assert_eq!(
+        made,
+        [
+            "expose 53=ns:53",
+            "expose 53/udp=ns:53",
+            "expose 443/tls=127.0.0.1:8080",
+            "expose 8080=unix:/run/app.sock|a:80",
+            "expose 90=127.0.0.1:90",
+            "expose 91=127.0.0.1:91",
+            "connect 127.0.0.1:53/udp=dns-host:53",
+            "connect unix:/run/db.sock=db-host:5432",
+        ]
+    );
+}
+
+#[test]
+fn a_contradiction_is_refused_with_what_is_allowed() {
+    for (name, text, why) in [
+        ("TS_EXPOSE", "53/udp=unix:/run/a", "carries no /udp"),
+        ("TS_EXPOSE", "unix:/run/a", "has no listening port"),
+        ("TS_EXPOSE", "80-90=a:80-89", "write ranges of one length"),
+        ("TS_CONNECT", "443/tls=a:443", "/tls is for an expose"),
+        ("TS_CONNECT", "80=unix:/run/a", "no unix: targets"),
     ] {
-        let found = mistakes(&[("TS_EXPOSE", text)]);
+        let found = mistakes(&[(name, text)]);
+        assert_eq!(found.len(), 1, "{found:#?}");
         assert!(
-            found.len() == 1 && found[0].contains("not supported by this version"),
-            "{found:?}"
+            found[0].starts_with(&format!("{name}: {text:?}: ")),
+            "{}",
+            found[0]
+        );
+        assert!(
+            found[0].contains(why) && found[0].contains("; allowed: "),
+            "{}",
+            found[0]
         );
     }
-    assert!(
-        mistakes(&[("TS_TARGET", "unix:/run/app.sock")])[0]
-            .contains("not supported by this version")
-    );
-    assert!(
-        bad(&[("TS_TARGET", "127.0.0.1:1"), ("TS_LISTEN", "53/udp")])[0].contains("not supported")
-    );
+}
+
+#[test]
+fn more_forwards_than_any_node_should_have_are_refused_once() {
+    assert_eq!(forwards(&[("TS_EXPOSE", "1-1024")]).len(), 1024);
+    let found = mistakes(&[
+        ("TS_EXPOSE", "1-1024,2000,3000-3500"),
+        ("TS_CONNECT", "1-9=a:1-9"),
+    ]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("more than 1024 forwards"), "{}", found[0]);
 }
 
 #[test]
@@ -146,6 +186,15 @@ fn a_target_elsewhere_alone_asks_which_way_is_meant() {
 }
 
 #[test]
+fn targets_alone_that_tell_no_port_ask_for_it() {
+    for text in ["unix:/run/app.sock", "127.0.0.1:80|127.0.0.1:81"] {
+        let found = mistakes(&[("TS_TARGET", text)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("set TS_LISTEN"), "{}", found[0]);
+    }
+}
+
+#[test]
 fn the_short_forms_make_one_forward() {
     let target = ("TS_TARGET", "10.0.0.5:3389");
     for listen in ["13389", ":13389"] {
@@ -158,6 +207,10 @@ fn the_short_forms_make_one_forward() {
         let made = forwards(&[target, ("TS_LOCAL_ADDR", local)]);
         assert_eq!(made, ["connect 127.0.0.1:33389=10.0.0.5:3389"]);
     }
+    let made = forwards(&[("TS_TARGET", "unix:/run/a"), ("TS_LISTEN", "443/tls")]);
+    assert_eq!(made, ["expose 443/tls=unix:/run/a"]);
+    let made = forwards(&[("TS_TARGET", "ns:53"), ("TS_LOCAL_ADDR", "53/udp")]);
+    assert_eq!(made, ["connect 127.0.0.1:53/udp=ns:53"]);
     let made = forwards(&[("TS_TARGET", "127.0.0.1:1"), ("TS_LOCAL_ADDR", "0.0.0.0:2")]);
     assert_eq!(made, ["connect 0.0.0.0:2=127.0.0.1:1"]);
 }
