@@ -17,11 +17,12 @@
 //! ```text
 //! main ──► cli, config, telemetry::logging, app, exit
 //! cli ──► config, state_dir, exit
-//! app ──► config, state_dir, shutdown, tailnet, proxy, telemetry, exit     the only room that knows every part
+//! app ──► every other room but cli                                        the only one that knows every part
 //! proxy::node ──► tailnet                                                  the only bridge between the two
 //! proxy::kernel ──► tailnet::unacknowledged                                one question to a socket
 //! proxy::* ──► proxy::endpoint, shutdown, telemetry::metrics
 //! tailnet::* ──► tailnet::sys ──► ffi                                      sys is the only file with unsafe
+//! admin ──► telemetry                                                      status, metrics, and the doors to them
 //! config, exit, shutdown, telemetry::metrics, ffi                          leaves
 //! ```
 //!
@@ -31,6 +32,7 @@
 //! | [`config`] | from flags and environment to settings that need no more checks |
 //! | [`state_dir`] | the node's directory: its mode, its lock |
 //! | [`telemetry`] | the log, the counters |
+//! | [`admin`] | what those who run it look at: status, health, metrics, actions |
 //! | [`tailnet`] | the Go half as safe, owned types |
 //! | [`proxy`] | from a connection's arrival to its end |
 //! | [`shutdown`] | the two requests to stop |
@@ -59,6 +61,7 @@
 //! 5. At the process's end, what was written is flushed before the node closes:
 //!    done copying is not delivered.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -19,6 +19,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "admin",
             "cli",
             "config",
             "exit",
@@ -38,6 +39,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // The only caller of the bindings.
     ("tailnet/sys", &["ffi"]),
     ("tailnet", &[]),
+    // What is seen from outside: the counters, and what others tell it.
+    ("admin", &["telemetry"]),
     // What the configuration asks for, done.
     ("state_dir", &["config", "exit"]),
     ("telemetry/logging", &["config"]),

@@ -10,6 +10,7 @@
 //! | `forwards` | listeners bound and joined to their targets |
 //! | `stop` | drain, flush, close |
 //! | `watch` | what the node says of itself meanwhile |
+//! | `key_expiry` | warnings ahead of the node key's expiry |
 //! | `descriptors` | the connection cap against the descriptor limit |
 //! | `memory` | the Go half's soft memory limit |
 //! | `report` | the READY and ERROR lines, the login URL |
@@ -18,6 +19,7 @@
 mod descriptors;
 mod failure;
 mod forwards;
+mod key_expiry;
 mod memory;
 mod report;
 mod start;
@@ -27,11 +29,13 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::watch::Sender;
 use tokio_util::task::TaskTracker;
 
 pub use failure::Failure;
 pub use report::error_line;
 
+use crate::admin::{NodeStatus, Phase};
 use crate::config::{Config, variables};
 use crate::proxy::slots::Slots;
 use crate::shutdown::{Shutdown, StopSignals};
@@ -101,8 +105,13 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
     let background = TaskTracker::new();
     background.spawn(watch::relay_logs(logs));
 
+    let status = Sender::new(NodeStatus {
+        hostname: config.node.hostname.clone(),
+        ..NodeStatus::default()
+    });
+
     let bound = forwards::bind(config).await?;
-    let Some((node, info)) = start::node(config, shutdown).await? else {
+    let Some((node, info)) = start::node(config, shutdown, &status).await? else {
         return Ok(());
     };
     let slots = Slots::new(config.max_connections.get() as usize);
@@ -111,19 +120,22 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
     let result = async {
         let forwards = forwards::open(config, bound, &node, &slots, &registry).await?;
         let events = node.watch()?;
+        // Before the line: who reads it and asks is told the same.
+        status.send_modify(|status| status.phase = Phase::Serving);
         report::ready(&info, forwards.iter().map(|forward| forward.description()));
         let mut serving = forwards::serve(forwards, &connections, shutdown);
         tokio::select! {
             biased;
             () = shutdown.drain.cancelled() => Ok(()),
             failed = forwards::failed(&mut serving) => Err(failed),
-            failed = watch::node(events) => Err(failed),
+            failed = watch::node(events, &status) => Err(failed),
         }
     }
     .await;
     if let Err(failure) = &result {
         tracing::warn!(reason = %failure, "stopping");
     }
+    status.send_modify(|status| status.phase = Phase::Stopping);
     shutdown.drain.cancel();
     stop::stop(config, node, slots, connections, shutdown, &registry).await;
     result

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch::Sender;
 use tokio::time::{Instant, sleep_until};
 
 use super::failure::Failure;
-use super::{report, stop};
+use super::{report, stop, watch};
+use crate::admin::{NodeStatus, RUNNING};
 use crate::config::Config;
 use crate::config::duration::AnyDuration;
 use crate::exit::Exit;
@@ -23,16 +25,21 @@ const NEEDS_APPROVAL: &str = "NeedsMachineAuth";
 pub(super) async fn node(
     config: &Config,
     shutdown: &Shutdown,
+    status: &Sender<NodeStatus>,
 ) -> Result<Option<(Node, NodeInfo)>, Failure> {
     let (node, mut starting) = Node::start(&options(config))?;
     let outcome = tokio::select! {
         biased;
         () = shutdown.drain.cancelled() => None,
-        outcome = follow(config, &mut starting) => Some(outcome),
+        outcome = follow(config, &mut starting, status) => Some(outcome),
     };
     match outcome {
         Some(Ok(info)) => {
             tracing::info!(hostname = info.hostname, addresses = ?info.addresses, "the node runs");
+            status.send_modify(|status| {
+                status.enter(RUNNING);
+                watch::describe(status, &info);
+            });
             Ok(Some((node, info)))
         }
         Some(Err(failure)) => {
@@ -59,8 +66,12 @@ fn options(config: &Config) -> NodeOptions {
 }
 
 /// Follows the start's events against the clock.
-async fn follow(config: &Config, starting: &mut Starting) -> Result<NodeInfo, Failure> {
-    let mut progress = Progress::new(config);
+async fn follow(
+    config: &Config,
+    starting: &mut Starting,
+    status: &Sender<NodeStatus>,
+) -> Result<NodeInfo, Failure> {
+    let mut progress = Progress::new(config, status);
     loop {
         let event = tokio::select! {
             biased;
@@ -78,15 +89,17 @@ async fn follow(config: &Config, starting: &mut Starting) -> Result<NodeInfo, Fa
 /// What has been heard so far, and until when to wait.
 struct Progress<'a> {
     config: &'a Config,
+    status: &'a Sender<NodeStatus>,
     deadline: Instant,
     waiting_for: Option<String>,
     asked: Option<String>,
 }
 
 impl<'a> Progress<'a> {
-    fn new(config: &'a Config) -> Self {
+    fn new(config: &'a Config, status: &'a Sender<NodeStatus>) -> Self {
         Self {
             config,
+            status,
             deadline: Instant::now() + config.timeouts.start,
             waiting_for: None,
             asked: None,
@@ -97,20 +110,25 @@ impl<'a> Progress<'a> {
         match event {
             StartEvent::Login { url } => {
                 if self.asked.as_ref() != Some(&url) {
+                    self.status.send_modify(|status| status.ask_for_login(&url));
                     report::login(&url);
                 }
                 self.ask(url)
             }
             StartEvent::State(state) if state == NEEDS_APPROVAL => {
                 tracing::warn!("an admin must approve this node");
+                self.status.send_modify(|status| status.enter(&state));
                 self.ask("an admin's approval of this node".to_owned())
             }
             StartEvent::State(state) => {
                 tracing::debug!(state, "starting");
+                self.status.send_modify(|status| status.enter(&state));
                 Ok(())
             }
             StartEvent::Waiting { detail } => {
                 tracing::warn!(reason = detail, "the control server cannot be asked yet");
+                self.status
+                    .send_modify(|status| status.waiting = Some(detail.clone()));
                 self.waiting_for = Some(detail);
                 Ok(())
             }

@@ -1,19 +1,39 @@
-//! What the node and its Go half say while they run, put where a person finds it.
+//! What the node and its Go half say while they run, put where people and programs find
+//! it: the log and the node's status.
+
+use std::time::SystemTime;
 
 use humantime::format_rfc3339_seconds;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::failure::Failure;
+use super::key_expiry::KeyExpiry;
 use super::report;
+use crate::admin::{NodeStatus, RUNNING, Remark, meaning};
 use crate::exit::Exit;
-use crate::tailnet::{Error, ErrorKind, Event, Events, Logs};
+use crate::tailnet::{Error, ErrorKind, Event, Events, Logs, NodeInfo, Warning};
 
-/// Logs the node's changes. Returns only when the node cannot go on without a
-/// person.
-pub(super) async fn node(mut events: Events) -> Failure {
-    let mut readiness = Readiness::default();
+/// Logs the node's changes and keeps its status. Returns only when the node cannot go on
+/// without a person.
+pub(super) async fn node(mut events: Events, status: &watch::Sender<NodeStatus>) -> Failure {
+    let mut changes = Changes {
+        status,
+        lost: false,
+        expiry: KeyExpiry::default(),
+    };
+    changes.expiry.note(status.borrow().key_expiry);
+    changes.expiry.warn(SystemTime::now());
     loop {
-        match events.next().await {
-            Some(Ok(event)) => readiness.note(event),
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = sleep(changes.expiry.pause(SystemTime::now())) => {
+                changes.expiry.warn(SystemTime::now());
+                continue;
+            }
+        };
+        match event {
+            Some(Ok(event)) => changes.note(event),
             Some(Err(error)) if error.kind() == ErrorKind::LoginRefused => return gone(&error),
             Some(Err(error)) if error.kind() == ErrorKind::Closed => return error.into(),
             Some(Err(error @ Error::Answer { .. })) => {
@@ -39,56 +59,67 @@ fn gone(error: &Error) -> Failure {
     )
 }
 
-/// The backend's state while peers can be reached.
-const RUNNING: &str = "Running";
-
-/// Whether the node can carry connections now; it has been able to at READY.
-#[derive(Default)]
-struct Readiness {
-    lost: bool,
+/// Takes over who the node is.
+pub(super) fn describe(status: &mut NodeStatus, info: &NodeInfo) {
+    status.hostname.clone_from(&info.hostname);
+    status.dns_name.clone_from(&info.dns_name);
+    status.addresses.clone_from(&info.addresses);
+    status.key_expiry = info.key_expiry;
+    status.key_expired = info.expired;
 }
 
-impl Readiness {
+/// What has been heard since READY, when the node could carry connections.
+struct Changes<'a> {
+    status: &'a watch::Sender<NodeStatus>,
+    lost: bool,
+    expiry: KeyExpiry,
+}
+
+impl Changes<'_> {
     fn note(&mut self, event: Event) {
         match event {
-            Event::State(state) if state == RUNNING => {
-                if std::mem::take(&mut self.lost) {
+            Event::State(state) => {
+                self.status.send_modify(|status| status.enter(&state));
+                if state != RUNNING {
+                    self.lost = true;
+                    tracing::warn!(ready = false, state, "not ready: {}", meaning(&state));
+                } else if std::mem::take(&mut self.lost) {
                     tracing::info!(ready = true, "ready again");
                 }
             }
-            Event::State(state) => {
-                self.lost = true;
-                tracing::warn!(ready = false, state, "not ready: {}", meaning(&state));
+            Event::Login { url } => {
+                self.status.send_modify(|status| status.ask_for_login(&url));
+                report::login(&url);
             }
-            Event::Login { url } => report::login(&url),
-            Event::Node(info) => tracing::info!(
-                dns_name = info.dns_name,
-                addresses = ?info.addresses,
-                key_expiry = info.key_expiry.map(|time| format_rfc3339_seconds(time).to_string()),
-                expired = info.expired,
-                "the node"
-            ),
+            Event::Node(info) => {
+                self.status.send_modify(|status| describe(status, &info));
+                self.expiry.note(info.key_expiry);
+                tracing::info!(
+                    dns_name = info.dns_name,
+                    addresses = ?info.addresses,
+                    key_expiry = info.key_expiry.map(|time| format_rfc3339_seconds(time).to_string()),
+                    expired = info.expired,
+                    "the node"
+                );
+                self.expiry.warn(SystemTime::now());
+            }
             Event::PeersChanged => tracing::debug!("peers have changed"),
-            Event::Health(warnings) if warnings.is_empty() => tracing::info!("the node is well"),
             Event::Health(warnings) => {
-                for warning in warnings {
+                if warnings.is_empty() {
+                    tracing::info!("the node is well");
+                }
+                for warning in &warnings {
                     tracing::warn!(code = warning.code, "{}", warning.text);
                 }
+                let health = warnings.into_iter().map(remark).collect();
+                self.status.send_modify(|status| status.health = health);
             }
         }
     }
 }
 
-/// What a state other than running asks of people.
-fn meaning(state: &str) -> &'static str {
-    match state {
-        "NeedsLogin" => {
-            "the node's key has expired or was taken back; an admin can extend it, or someone logs \
-             the node in"
-        }
-        "NeedsMachineAuth" => "an admin must approve this node",
-        _ => "the node is connecting",
-    }
+fn remark(Warning { code, text }: Warning) -> Remark {
+    Remark { code, text }
 }
 
 /// Passes the Go half's log lines on, at debug level: they are many, and meant
