@@ -23,6 +23,8 @@ fn options(dir: &Path) -> NodeOptions {
         hostname: "seam".to_owned(),
         control_url: Some("http://127.0.0.1:9".to_owned()),
         auth_key: None,
+        client_secret: None,
+        tags: Vec::new(),
         ephemeral: false,
         keepalive: Duration::ZERO,
     }
@@ -72,6 +74,20 @@ async fn options_that_make_no_sense() {
     let error = Node::start(&options(Path::new(""))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
     assert!(!error.retry());
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut nameless = options(dir.path());
+    nameless.tags = vec!["server".to_owned()];
+    let error = Node::start(&nameless).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+
+    let mut untagged = options(dir.path());
+    untagged.client_secret = Some("tskey-client-a-b".into());
+    let (node, mut starting) = Node::start(&untagged).unwrap();
+    let error = starting.next().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LoginRefused, "{error}");
+    assert!(!error.to_string().contains("tskey"), "{error}");
+    node.close().await.unwrap();
 }
 
 async fn a_closed_node() {

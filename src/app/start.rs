@@ -60,6 +60,8 @@ fn options(config: &Config) -> NodeOptions {
         hostname: node.hostname.clone(),
         control_url: node.control_url.as_ref().map(ToString::to_string),
         auth_key: node.auth_key.as_ref().map(|key| key.expose().into()),
+        client_secret: None,
+        tags: Vec::new(),
         ephemeral: node.ephemeral,
         keepalive: config.timeouts.keepalive.unwrap_or_default(),
     }

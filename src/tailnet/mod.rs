@@ -23,6 +23,7 @@
 //! elsewhere making them panics.
 
 mod connection;
+mod dialer;
 mod environment;
 mod error;
 mod events;
@@ -30,6 +31,7 @@ mod listener;
 mod mailbox;
 mod message;
 mod node;
+mod options;
 mod peer;
 mod protocol;
 mod questions;
@@ -37,12 +39,14 @@ mod stream;
 mod sys;
 
 pub use connection::{ConnectionId, Direction, End};
+pub use dialer::Dialer;
 pub use environment::{Environment, init};
 pub use error::{Error, ErrorKind};
 pub use events::{Event, Events, Logs, logs};
 pub use listener::{Incoming, Listener};
 pub use message::{Closed, Flushed, LogLine, NodeInfo, Warning};
-pub use node::{Dialer, Node, NodeOptions, StartEvent, Starting};
+pub use node::{Node, StartEvent, Starting};
+pub use options::NodeOptions;
 pub use peer::{Own, Path, Peer, Pong, Status, WhoIs};
 pub use protocol::ProtocolError;
 pub use questions::Questions;

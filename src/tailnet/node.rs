@@ -1,37 +1,17 @@
 //! A node of the tailnet: start, dial, flush, close.
 
-use std::ffi::CString;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
-
-use super::error::{Error, ErrorKind};
+use super::dialer::Dialer;
+use super::error::Error;
 use super::events::Events;
 use super::listener::Listener;
 use super::mailbox::Mailbox;
-use super::message::{Close, Closed, Dial, Flush, Flushed, NodeInfo, Start};
+use super::message::{Close, Closed, Flush, Flushed, NodeInfo, Start};
+use super::options::{NodeOptions, milliseconds};
 use super::questions::Questions;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
-
-/// How a node is started.
-#[derive(Clone, Debug)]
-pub struct NodeOptions {
-    /// Where the node keeps its state; its path must be UTF-8.
-    pub dir: PathBuf,
-    /// The node's name on the tailnet.
-    pub hostname: String,
-    /// The control server; `None` for the vendor's.
-    pub control_url: Option<String>,
-    /// Logs the node in when it has no state yet.
-    pub auth_key: Option<SecretString>,
-    /// Whether the node is logged out, and so removed, when it closes.
-    pub ephemeral: bool,
-    /// Idle time before probes on every connection; zero for none.
-    pub keepalive: Duration,
-}
 
 /// What happens until a node runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +46,6 @@ pub struct Node {
 #[derive(Debug)]
 pub struct Starting {
     mailbox: Mailbox<Start>,
-}
-
-/// Dials over a node, from any task. A copy does not keep the node: once it is
-/// closed every dial fails with the kind `closed`.
-#[derive(Clone, Copy, Debug)]
-pub struct Dialer {
-    handle: NodeHandle,
 }
 
 impl Node {
@@ -121,9 +94,7 @@ impl Node {
 
     /// A dialer over this node, for tasks that do not own it.
     pub fn dialer(&self) -> Dialer {
-        Dialer {
-            handle: self.handle,
-        }
+        Dialer::new(self.handle)
     }
 
     /// Questions to this node, for tasks that do not own it.
@@ -214,59 +185,4 @@ impl Starting {
             Start::Error(failure) => Err(failure.into()),
         }
     }
-}
-
-impl Dialer {
-    /// Connects to `host:port`, by MagicDNS name or address, within `timeout`. A
-    /// dial never leaves the tailnet.
-    ///
-    /// # Errors
-    ///
-    /// Any kind of the contract; [`Error::retry`] says whether to try again.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: the dial is cancelled, and a connection made meanwhile is reset.
-    pub async fn dial(&self, address: &str, timeout: Duration) -> Result<Stream, Error> {
-        let failed = || Error::call("dialing over the tailnet");
-        let address = CString::new(address).map_err(|_| Error::Answer {
-            kind: ErrorKind::BadAddress,
-            detail: format!("dialing {address:?}: an address has no NUL in it"),
-        })?;
-        let fd = sys::dial(self.handle, c"tcp", &address, milliseconds(timeout).max(1))
-            .map_err(failed())?;
-        let mut mailbox = Mailbox::new(fd).map_err(failed())?;
-        match mailbox.answer().await? {
-            // Claimed while the mailbox is open: closing it resets what is not.
-            Dial::Dialed(announced) => Stream::claim(&announced).map_err(failed()),
-            Dial::Error(failure) => Err(failure.into()),
-        }
-    }
-}
-
-impl NodeOptions {
-    fn to_json(&self) -> Result<CString, Error> {
-        let Some(dir) = self.dir.to_str() else {
-            return Err(Error::Answer {
-                kind: ErrorKind::StateUnusable,
-                detail: format!("the state directory {:?} is not UTF-8", self.dir),
-            });
-        };
-        let auth_key = self.auth_key.as_ref().map_or("", |key| key.expose_secret());
-        let json = json!({
-            "dir": dir,
-            "hostname": self.hostname,
-            "control_url": self.control_url.as_deref().unwrap_or_default(),
-            "auth_key": auth_key,
-            "ephemeral": self.ephemeral,
-            "keepalive_ms": milliseconds(self.keepalive),
-        });
-        CString::new(json.to_string())
-            .map_err(|error| Error::call("starting the node")(error.into()))
-    }
-}
-
-/// Whole milliseconds, rounded up and kept within what a call can carry.
-pub(super) fn milliseconds(time: Duration) -> u32 {
-    u32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }

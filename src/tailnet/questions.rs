@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::Error;
 use super::mailbox::Mailbox;
 use super::message::{Ping, StatusAnswer, WhoIsAnswer};
+use super::options::milliseconds;
 use super::peer::{Path, Pong, Status, WhoIs};
 use super::protocol::ProtocolError;
 use super::sys::{self, NodeHandle};
@@ -94,7 +95,7 @@ impl Questions {
     /// Safe: an answer that comes later is dropped.
     pub async fn ping(&self, address: IpAddr, timeout: Duration) -> Result<Pong, Error> {
         let failed = || Error::call("pinging over the tailnet");
-        let timeout = super::node::milliseconds(timeout).max(1);
+        let timeout = milliseconds(timeout).max(1);
         let fd = sys::ping(self.handle, &text(address)?, timeout).map_err(failed())?;
         let mut mailbox = Mailbox::new(fd).map_err(failed())?;
         match mailbox.answer().await? {

@@ -220,6 +220,8 @@ async fn up(home: &Home) -> (Node, NodeInfo) {
         hostname: "inside".to_owned(),
         control_url: Some(stage::tailnet().control_url().to_owned()),
         auth_key: Some(key.trim().into()),
+        client_secret: None,
+        tags: Vec::new(),
         ephemeral: false,
         keepalive: Duration::ZERO,
     })

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+mod join;
 mod questions;
 mod stage;
 #[path = "../support/mod.rs"]

@@ -37,6 +37,8 @@ pub(crate) fn options(home: &Home, hostname: &str) -> NodeOptions {
         hostname: hostname.to_owned(),
         control_url: Some(tailnet().control_url().to_owned()),
         auth_key: Some(key.trim().into()),
+        client_secret: None,
+        tags: Vec::new(),
         ephemeral: false,
         keepalive: Duration::ZERO,
     }

@@ -29,6 +29,7 @@
 //	message.go      every message and error kind
 //	node.go         a node: configuration, start, close
 //	login.go        what the backend says until the node is running
+//	oauth.go        an auth key for a client secret
 //	watch.go        what the backend says afterwards
 //	whois.go        who an address of the tailnet is
 //	status.go       the node and its peers as they are now

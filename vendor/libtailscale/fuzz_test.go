@@ -27,6 +27,7 @@ func FuzzStartArguments(f *testing.F)   { fuzz(f, startArguments) }
 func FuzzEnvironment(f *testing.F)      { fuzz(f, environmentArguments) }
 func FuzzAddresses(f *testing.F)        { fuzz(f, addresses) }
 func FuzzWhoisAddresses(f *testing.F)   { fuzz(f, whoisAddresses) }
+func FuzzClientSecrets(f *testing.F)    { fuzz(f, clientSecrets) }
 func FuzzMapPollLines(f *testing.F)     { fuzz(f, mapPollLines) }
 func FuzzLoginProblems(f *testing.F)    { fuzz(f, loginProblems) }
 func FuzzNotifications(f *testing.F)    { fuzz(f, notifications) }
@@ -57,7 +58,7 @@ func TestBadInputAtScale(t *testing.T) {
 		}
 	}
 	for _, p := range []property{
-		startArguments, environmentArguments, addresses, whoisAddresses, mapPollLines, loginProblems, notifications, classification, framesOfTexts,
+		startArguments, environmentArguments, addresses, whoisAddresses, clientSecrets, mapPollLines, loginProblems, notifications, classification, framesOfTexts,
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			seed := rand.Uint64()
@@ -115,6 +116,7 @@ var startArguments = property{
 	"arguments of a start", 1,
 	[]string{
 		`{"dir":"/s","hostname":"h","control_url":"http://127.0.0.1","auth_key":"k","ephemeral":true,"keepalive_ms":60000}`,
+		`{"dir":"/s","client_secret":"tskey-client-a","tags":["tag:a","tag:b"]}`, `{"dir":"/s","tags":["a"]}`,
 		`{"dir":"/s","keepalive_ms":-1}`, `{"dir":""}`, `{"dir":"/s","keepalive_ms":9223372036854775807}`, `{}`, `[]`, `null`, `7`, ``,
 	},
 	func(t testing.TB, text string) {
@@ -128,6 +130,9 @@ var startArguments = property{
 			return
 		}
 		keepalive := time.Duration(config.KeepaliveMS) * time.Millisecond
+		if slices.ContainsFunc(config.Tags, func(tag string) bool { return !strings.HasPrefix(tag, "tag:") }) {
+			t.Errorf("tags %q are accepted", config.Tags)
+		}
 		if config.Dir == "" || keepalive < 0 || 2*keepalive+2*probeGap < keepalive {
 			t.Errorf("%+v is accepted", config)
 		}
@@ -199,6 +204,24 @@ var whoisAddresses = property{
 		plain := plainAddress(text)
 		if _, err := netip.ParseAddrPort(plain); plain != "" && err != nil || strings.Contains(plain, "%") {
 			t.Errorf("%q is %q", text, plain)
+		}
+	},
+}
+
+var clientSecrets = property{
+	"client secrets", 1,
+	[]string{
+		"tskey-client-a-b", "tskey-client-a?ephemeral=false&preauthorized=true", "tskey-client-a?baseURL=http://127.0.0.1:1/", "a?b=c",
+		"tskey-client-a?ephemeral=", "tskey-client-a?;", "tskey-client-a?baseURL=%zz",
+	},
+	func(t testing.TB, text string) {
+		secret, err := parseClientSecret(text, true)
+		if err == nil {
+			if secret.api == "" || strings.Contains(secret.secret, "?") {
+				t.Errorf("%q is %+v", text, secret)
+			}
+		} else if f := failureOf(err); f.kind != kindLoginRefused {
+			t.Errorf("%q is %v", text, f)
 		}
 	},
 }

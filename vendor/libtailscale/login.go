@@ -49,6 +49,18 @@ func (n *node) followBus(ctx context.Context, mask ipn.NotifyWatchOpt, handle fu
 
 // followStart reports the way to the running state, or why it cannot be reached.
 func (n *node) followStart(ctx context.Context, m *mailbox) error {
+	for begun := false; !begun; {
+		select {
+		case <-n.started:
+			begun = true
+		case detail := <-n.waiting:
+			if err := m.send(waitingMessage{Type: "waiting", Detail: clip(detail)}); err != nil {
+				return nil // the caller has closed the mailbox
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	if err := n.awaitStarted(ctx); err != nil {
 		return err
 	}

@@ -9,17 +9,20 @@ import (
 	"syscall"
 	"time"
 
+	"tailscale.com/tailcfg"
 	"tailscale.com/tsnet"
 )
 
 // nodeConfig is the argument of tailport_start.
 type nodeConfig struct {
-	Dir         string `json:"dir"`
-	Hostname    string `json:"hostname"`
-	ControlURL  string `json:"control_url"`
-	AuthKey     string `json:"auth_key"`
-	Ephemeral   bool   `json:"ephemeral"`
-	KeepaliveMS int64  `json:"keepalive_ms"`
+	Dir          string   `json:"dir"`
+	Hostname     string   `json:"hostname"`
+	ControlURL   string   `json:"control_url"`
+	AuthKey      string   `json:"auth_key"`
+	ClientSecret string   `json:"client_secret"`
+	Tags         []string `json:"tags"`
+	Ephemeral    bool     `json:"ephemeral"`
+	KeepaliveMS  int64    `json:"keepalive_ms"`
 }
 
 // keepaliveMax is the longest keepalive time in milliseconds, some 35 years:
@@ -31,6 +34,11 @@ func (config nodeConfig) check() error {
 	if config.Dir == "" || config.KeepaliveMS < 0 || config.KeepaliveMS > keepaliveMax {
 		return syscall.EINVAL
 	}
+	for _, tag := range config.Tags {
+		if tailcfg.CheckTag(tag) != nil {
+			return syscall.EINVAL
+		}
+	}
 	return nil
 }
 
@@ -39,7 +47,7 @@ type node struct {
 	handle    uint64
 	server    *tsnet.Server
 	ephemeral bool
-	authKey   string
+	authKey   string // known once started is closed
 	keepalive time.Duration
 	mapPoll   mapPoll
 
@@ -47,6 +55,7 @@ type node struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
+	waiting  chan string   // why tsnet's Start cannot be called yet
 	started  chan struct{} // closed when tsnet's Start has returned
 	startErr error         // its error, once started is closed
 
@@ -64,11 +73,12 @@ func startNode(config nodeConfig) (int, *node, error) {
 			Dir:        config.Dir,
 			Hostname:   config.Hostname,
 			ControlURL: config.ControlURL,
-			AuthKey:    config.AuthKey,
 			Ephemeral:  config.Ephemeral,
+
+			AdvertiseTags: config.Tags,
 		},
 		ephemeral: config.Ephemeral,
-		authKey:   config.AuthKey,
+		waiting:   make(chan string, 1),
 		keepalive: time.Duration(config.KeepaliveMS) * time.Millisecond,
 		started:   make(chan struct{}),
 		lingering: make(map[*connection]struct{}),
@@ -84,12 +94,24 @@ func startNode(config nodeConfig) (int, *node, error) {
 	addNode(n)
 	go func() {
 		defer close(n.started)
-		if n.startErr = guarded(n.server.Start); n.startErr == nil {
-			tuneStack(n.server)
-		}
+		n.startErr = guarded(func() error { return n.start(config) })
 	}()
 	go n.watchSilence()
 	return fd, n, nil
+}
+
+// start gets a key to log in with, and starts tsnet.
+func (n *node) start(config nodeConfig) error {
+	key, err := n.loginKey(config)
+	if err != nil {
+		return err
+	}
+	n.authKey, n.server.AuthKey = key, key
+	if err := n.server.Start(); err != nil {
+		return err
+	}
+	tuneStack(n.server)
+	return nil
 }
 
 // openMailbox runs work in a mailbox that ends with the node.

@@ -124,8 +124,13 @@ int tailport_logs(void);
 /*
  * Starts a node and waits, in the mailbox, until it is running.
  * json: {"dir": path, "hostname": label, "control_url": url or "",
- *        "auth_key": secret or "", "ephemeral": bool,
+ *        "auth_key": secret or "", "client_secret": secret or "",
+ *        "tags": [tag…], "ephemeral": bool,
  *        "keepalive_ms": number, 0 = off}.
+ * client_secret is an OAuth client's, exchanged for an auth key with these tags
+ * when there is neither auth_key nor a login from before; it needs tags. It may
+ * end with ?ephemeral=BOOL&preauthorized=BOOL&baseURL=URL. Tags are asked of the
+ * control server with an auth key too.
  * On success *node is set and must be given to tailport_close. Closing the
  * mailbox stops the waiting, not the node.
  */

@@ -1,0 +1,51 @@
+//! Dialing over a node.
+
+use std::ffi::CString;
+use std::time::Duration;
+
+use super::error::{Error, ErrorKind};
+use super::mailbox::Mailbox;
+use super::message::Dial;
+use super::options::milliseconds;
+use super::stream::Stream;
+use super::sys::{self, NodeHandle};
+
+/// Dials over a node, from any task. A copy does not keep the node: once it is
+/// closed every dial fails with the kind `closed`.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialer {
+    handle: NodeHandle,
+}
+
+impl Dialer {
+    /// A dialer over a node; see [`super::Node::dialer`].
+    pub(super) fn new(handle: NodeHandle) -> Self {
+        Self { handle }
+    }
+
+    /// Connects to `host:port`, by MagicDNS name or address, within `timeout`. A
+    /// dial never leaves the tailnet.
+    ///
+    /// # Errors
+    ///
+    /// Any kind of the contract; [`Error::retry`] says whether to try again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the dial is cancelled, and a connection made meanwhile is reset.
+    pub async fn dial(&self, address: &str, timeout: Duration) -> Result<Stream, Error> {
+        let failed = || Error::call("dialing over the tailnet");
+        let address = CString::new(address).map_err(|_| Error::Answer {
+            kind: ErrorKind::BadAddress,
+            detail: format!("dialing {address:?}: an address has no NUL in it"),
+        })?;
+        let fd = sys::dial(self.handle, c"tcp", &address, milliseconds(timeout).max(1))
+            .map_err(failed())?;
+        let mut mailbox = Mailbox::new(fd).map_err(failed())?;
+        match mailbox.answer().await? {
+            // Claimed while the mailbox is open: closing it resets what is not.
+            Dial::Dialed(announced) => Stream::claim(&announced).map_err(failed()),
+            Dial::Error(failure) => Err(failure.into()),
+        }
+    }
+}
