@@ -120,7 +120,7 @@ mod tests {
     fn the_next_look_is_when_a_warning_is_due_and_within_the_hour() {
         let mut expiry = KeyExpiry::default();
         assert!(
-            expiry.pause(at(0)) > LOOK,
+            expiry.pause(at(0)) >= LOOK,
             "no expiry, nothing to hurry for"
         );
         expiry.note(Some(at(100)));
