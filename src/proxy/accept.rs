@@ -6,7 +6,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -25,8 +28,10 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// One forward's accept loop.
 pub(super) struct AcceptLoop<A, D> {
+    pub(super) name: String,
     pub(super) accept: A,
-    pub(super) context: Arc<Context<D>>,
+    /// What connections are given on their way; a later one for later connections.
+    pub(super) context: watch::Receiver<Arc<Context<D>>>,
     pub(super) slots: Slots,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tracker: TaskTracker,
@@ -55,7 +60,7 @@ impl<A: Accept, D: Dial> AcceptLoop<A, D> {
                 pause = FIRST_PAUSE;
                 continue;
             };
-            tracing::warn!(forward = self.context.forward, %error, ?pause, "accepting paused");
+            tracing::warn!(forward = self.name, %error, ?pause, "accepting paused");
             tokio::select! {
                 () = shutdown.drain.cancelled() => return Ok(()),
                 () = sleep(pause) => {}
@@ -71,14 +76,14 @@ impl<A: Accept, D: Dial> AcceptLoop<A, D> {
             Err(reason) => {
                 incoming.refuse();
                 self.metrics.refuse();
-                refusals.add(&self.context.forward, reason);
+                refusals.add(&self.name, reason);
                 return Ok(());
             }
         };
         let remote = incoming.peer();
         let stream = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
         let active = self.metrics.begin();
-        let context = Arc::clone(&self.context);
+        let context = Arc::clone(&self.context.borrow());
         let connection = Connection::new(context, remote, stream, active, slot);
         self.tracker.spawn(connection.run());
         Ok(())

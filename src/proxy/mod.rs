@@ -42,6 +42,7 @@ mod side;
 
 use std::{io, sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 pub use side::Held;
@@ -91,20 +92,73 @@ impl<A: Accept, D: Dial> Forward<A, D> {
     /// # Cancel safety
     /// Dropping the future closes the listener; connections run on.
     pub async fn serve(self, tracker: &TaskTracker, shutdown: &Shutdown) -> io::Result<()> {
-        let context = Arc::new(Context {
-            forward: self.name,
+        let (serving, _switch) = self.split(tracker, shutdown);
+        serving.run().await
+    }
+
+    /// The forward as something to [`Serving::run`], and the switch that changes
+    /// where its connections go while it runs.
+    pub fn split(self, tracker: &TaskTracker, shutdown: &Shutdown) -> (Serving<A, D>, Switch<D>) {
+        let context = Context {
+            forward: self.name.clone(),
             target: self.dial,
             settings: self.settings,
             abort: shutdown.abort.clone(),
-        });
-        AcceptLoop {
+        };
+        let (sender, receiver) = watch::channel(Arc::new(context));
+        let accepting = AcceptLoop {
+            name: self.name,
             accept: self.accept,
-            context,
+            context: receiver,
             slots: self.slots,
             metrics: self.metrics,
             tracker: tracker.clone(),
-        }
-        .run(shutdown)
-        .await
+        };
+        let shutdown = shutdown.clone();
+        (
+            Serving {
+                accepting,
+                shutdown,
+            },
+            Switch(sender),
+        )
+    }
+}
+
+/// A forward that is ready to accept; see [`Forward::split`].
+pub struct Serving<A, D> {
+    accepting: AcceptLoop<A, D>,
+    shutdown: Shutdown,
+}
+
+impl<A: Accept, D: Dial> Serving<A, D> {
+    /// Serves, as [`Forward::serve`] says.
+    ///
+    /// # Errors
+    /// When the listener is gone for good.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the listener; connections run on.
+    pub async fn run(self) -> io::Result<()> {
+        self.accepting.run(&self.shutdown).await
+    }
+}
+
+/// Changes a forward that runs, for the connections to come; those that are there
+/// keep what they began with.
+#[derive(Debug)]
+pub struct Switch<D>(watch::Sender<Arc<Context<D>>>);
+
+impl<D: Dial> Switch<D> {
+    /// Another target, and other times.
+    pub fn turn(&self, dial: D, settings: Settings) {
+        self.0.send_modify(|context| {
+            *context = Arc::new(Context {
+                forward: context.forward.clone(),
+                target: dial,
+                settings,
+                abort: context.abort.clone(),
+            });
+        });
     }
 }
