@@ -1,26 +1,20 @@
-//! Sockets of this machine: TCP listeners and the streams of both sides.
-//!
-//! Every socket gets TCP_NODELAY and keepalive. A kernel reports a break once, to
-//! the first call that meets it, and shows a plain EOF to the next; a stream
-//! therefore remembers what a write or a question was told.
+//! Sockets of this machine: TCP listeners, unix ones, and the streams of both
+//! sides.
 
-use std::{
-    io,
-    net::SocketAddr,
-    os::fd::AsFd,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod stream;
+mod unix;
+
+use std::{io, net::SocketAddr, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::{TcpListener, TcpStream};
 
+pub use self::{
+    stream::KernelStream,
+    unix::{Access, UnixIncoming, UnixListener},
+};
 use super::{
-    endpoint::{Accept, End, Incoming, Stream},
+    endpoint::{Accept, Incoming},
     peer::Peer,
 };
 
@@ -118,110 +112,10 @@ impl Incoming for KernelIncoming {
     }
 
     fn claim(self) -> io::Result<KernelStream> {
-        KernelStream::new(self.stream, self.keepalive)
+        KernelStream::tcp(self.stream, self.keepalive)
     }
 
     fn refuse(self) {
-        reset(self.stream);
-    }
-}
-
-/// A TCP connection of this machine.
-#[derive(Debug)]
-pub struct KernelStream {
-    socket: TcpStream,
-    /// The first break that a write or a question was told.
-    broken: Option<io::ErrorKind>,
-}
-
-impl KernelStream {
-    /// Takes a connected socket.
-    ///
-    /// # Errors
-    /// When its options cannot be set; it has been reset then.
-    pub fn new(socket: TcpStream, keepalive: Keepalive) -> io::Result<Self> {
-        let options = SockRef::from(&socket);
-        let set = options
-            .set_tcp_nodelay(true)
-            .and_then(|()| keepalive.apply(&options));
-        match set {
-            Ok(()) => Ok(Self {
-                socket,
-                broken: None,
-            }),
-            Err(error) => {
-                reset(socket);
-                Err(error)
-            }
-        }
-    }
-
-    fn told<T>(&mut self, result: &Poll<io::Result<T>>) {
-        if let Poll::Ready(Err(error)) = result {
-            self.broken.get_or_insert(error.kind());
-        }
-    }
-}
-
-impl Stream for KernelStream {
-    fn incoming_end(&mut self) -> End {
-        match self.broken {
-            // A reset that follows the end of stream is told as EPIPE.
-            None | Some(io::ErrorKind::BrokenPipe) => End::Clean,
-            Some(kind) => End::of(kind),
-        }
-    }
-
-    fn broken(&mut self) -> Option<End> {
-        if self.broken.is_none() {
-            let error = self.socket.take_error().ok().flatten();
-            self.broken = error.map(|error| error.kind());
-        }
-        self.broken.map(End::of)
-    }
-
-    fn unacknowledged(&self) -> io::Result<u64> {
-        crate::tailnet::unacknowledged(self.socket.as_fd())
-    }
-
-    fn reset(self) {
-        reset(self.socket);
-    }
-}
-
-impl AsyncRead for KernelStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for KernelStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.told(&written);
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
-/// Closes a socket with a reset; one that the kernel knows as closed just goes.
-fn reset(socket: TcpStream) {
-    if let Err(error) = SockRef::from(&socket).set_linger(Some(Duration::ZERO)) {
-        tracing::debug!(%error, "a reset became a close");
+        stream::reset(self.stream);
     }
 }

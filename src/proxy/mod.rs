@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `endpoint` | the two traits, `Accept` and `Dial`, and the `Stream` they give |
 //! | `peer` | who connects |
-//! | `kernel` | listeners and streams of this machine |
+//! | `kernel` | listeners and streams of this machine, TCP and unix |
 //! | `target`, `resolve` | targets dialed from this machine; their names |
 //! | `tls` | a listener whose connections speak TLS, and its certificate |
 //! | `slots` | the connection cap |

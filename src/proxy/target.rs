@@ -1,5 +1,8 @@
 //! A target that this machine reaches by its own TCP sockets: an address, or a
-//! name with all of its addresses.
+//! name with all of its addresses. Beside it, targets by unix sockets, and both.
+
+mod local;
+mod unix;
 
 use std::{
     fmt, io,
@@ -14,6 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub use self::{local::LocalTarget, unix::UnixTarget};
 use super::{
     endpoint::{Dial, DialError, DialErrorKind},
     kernel::{Keepalive, KernelStream},
@@ -73,7 +77,7 @@ impl KernelTarget {
         if socket.local_addr().is_ok_and(|local| local == address) {
             return Err(error(io::ErrorKind::ConnectionRefused.into()));
         }
-        KernelStream::new(socket, self.keepalive).map_err(error)
+        KernelStream::tcp(socket, self.keepalive).map_err(error)
     }
 }
 

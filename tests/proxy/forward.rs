@@ -2,7 +2,6 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -12,127 +11,23 @@ use std::{
 
 use tailport::{
     proxy::{
-        Forward, Settings,
         endpoint::{Accept, Dial, DialError, DialErrorKind, Incoming},
-        kernel::{Keepalive, KernelIncoming, KernelListener, KernelStream},
+        kernel::{KernelIncoming, KernelListener, KernelStream},
         peer::Peer,
-        relay::Limits,
-        resolve::Resolver,
-        slots::Slots,
         target::KernelTarget,
     },
-    shutdown::Shutdown,
-    telemetry::metrics::{Ended, Metrics},
+    telemetry::metrics::Ended,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
     time::Instant,
 };
-use tokio_util::task::TaskTracker;
 
-use crate::support::{drain, is_reset};
-
-const KEEPALIVE: Keepalive = Keepalive {
-    idle: Duration::from_secs(60),
+use crate::{
+    serving::{Serving, closed_at_once, echo, echoes, kernel_target, listener, serve},
+    support::{drain, is_reset},
 };
-
-/// A forward that serves.
-struct Serving {
-    address: SocketAddr,
-    slots: Slots,
-    metrics: Arc<Metrics>,
-    tracker: TaskTracker,
-    shutdown: Shutdown,
-    task: JoinHandle<io::Result<()>>,
-}
-
-fn serve<A: Accept, D: Dial>(address: SocketAddr, accept: A, dial: D, cap: usize) -> Serving {
-    let slots = Slots::new(cap);
-    let (metrics, tracker) = (Arc::new(Metrics::default()), TaskTracker::new());
-    let shutdown = Shutdown::default();
-    let forward = Forward {
-        name: "test".into(),
-        accept,
-        dial,
-        settings: Settings {
-            dial_timeout: Duration::from_secs(5),
-            limits: Limits::new(Duration::ZERO),
-        },
-        slots: slots.clone(),
-        metrics: Arc::clone(&metrics),
-    };
-    let task = {
-        let (tracker, shutdown) = (tracker.clone(), shutdown.clone());
-        tokio::spawn(async move { forward.serve(&tracker, &shutdown).await })
-    };
-    Serving {
-        address,
-        slots,
-        metrics,
-        tracker,
-        shutdown,
-        task,
-    }
-}
-
-async fn listener() -> (SocketAddr, KernelListener) {
-    let any = "127.0.0.1:0".parse().unwrap();
-    let listener = KernelListener::bind(any, KEEPALIVE).await.unwrap();
-    (listener.local_addr().unwrap(), listener)
-}
-
-fn kernel_target(address: SocketAddr) -> KernelTarget {
-    let resolver = Arc::new(Resolver::default());
-    KernelTarget::new(
-        address.ip().to_string(),
-        address.port(),
-        resolver,
-        KEEPALIVE,
-    )
-}
-
-impl Serving {
-    /// Ends accepting and waits for every connection.
-    async fn finish(self) -> Arc<Metrics> {
-        self.shutdown.drain.cancel();
-        self.task.await.unwrap().unwrap();
-        self.tracker.close();
-        self.tracker.wait().await;
-        self.metrics
-    }
-}
-
-/// A server that sends back what it gets.
-async fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (mut read, mut write) = stream.split();
-                let _ = tokio::io::copy(&mut read, &mut write).await;
-                let _ = write.shutdown().await;
-            });
-        }
-    });
-    address
-}
-
-async fn echoes(address: SocketAddr) -> TcpStream {
-    let mut client = TcpStream::connect(address).await.unwrap();
-    client.write_all(b"ping").await.unwrap();
-    let mut got = [0; 4];
-    client.read_exact(&mut got).await.unwrap();
-    assert_eq!(&got, b"ping");
-    client
-}
-
-async fn closed_at_once(address: SocketAddr) {
-    let mut client = TcpStream::connect(address).await.unwrap();
-    assert!(is_reset(drain(&mut client).await.1.as_ref()));
-}
 
 #[tokio::test]
 async fn a_client_without_a_slot_is_closed_at_once_and_counted_until_one_is_free() {

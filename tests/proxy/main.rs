@@ -7,6 +7,8 @@ mod forward;
 mod relay_breaks;
 mod relay_bytes;
 mod relay_times;
+mod serving;
 mod slots;
 mod support;
 mod tls;
+mod unix;

@@ -75,7 +75,7 @@ pub(crate) async fn tcp() -> (KernelStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (outer, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-    let stream = KernelStream::new(accepted.unwrap().0, Keepalive::default()).unwrap();
+    let stream = KernelStream::tcp(accepted.unwrap().0, Keepalive::default()).unwrap();
     (stream, outer.unwrap())
 }
 

@@ -1,0 +1,167 @@
+//! A connected stream socket of this machine, TCP or unix.
+//!
+//! Every TCP socket gets TCP_NODELAY and keepalive. A kernel reports a break once,
+//! to the first call that meets it, and shows a plain EOF to the next; a stream
+//! therefore remembers what a write or a question was told.
+//!
+//! A unix socket half-closes like a TCP one, but it cannot send a reset. When it
+//! is reset, or dropped, its other end reads ECONNRESET after the bytes that came
+//! before if it had sent bytes that were not read (on Linux; a plain EOF
+//! elsewhere), and a plain EOF if all were: over a unix socket alone a broken
+//! connection can look like a finished one.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+
+use super::{
+    super::endpoint::{End, Stream},
+    Keepalive,
+};
+
+/// A TCP or unix connection of this machine.
+#[derive(Debug)]
+pub struct KernelStream {
+    socket: Socket,
+    /// The first break that a write or a question was told.
+    broken: Option<io::ErrorKind>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl KernelStream {
+    /// Takes a connected TCP socket.
+    ///
+    /// # Errors
+    /// When its options cannot be set; it has been reset then.
+    pub fn tcp(socket: TcpStream, keepalive: Keepalive) -> io::Result<Self> {
+        let options = SockRef::from(&socket);
+        let set = options
+            .set_tcp_nodelay(true)
+            .and_then(|()| keepalive.apply(&options));
+        match set {
+            Ok(()) => Ok(Self::new(Socket::Tcp(socket))),
+            Err(error) => {
+                reset(socket);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes a connected unix socket.
+    pub fn unix(socket: UnixStream) -> Self {
+        Self::new(Socket::Unix(socket))
+    }
+
+    fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            broken: None,
+        }
+    }
+
+    fn told<T>(&mut self, result: &Poll<io::Result<T>>) {
+        if let Poll::Ready(Err(error)) = result {
+            self.broken.get_or_insert(error.kind());
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Stream for KernelStream {
+    fn incoming_end(&mut self) -> End {
+        match self.broken {
+            // A reset that follows the end of stream is told as EPIPE.
+            None | Some(io::ErrorKind::BrokenPipe) => End::Clean,
+            Some(kind) => End::of(kind),
+        }
+    }
+
+    fn broken(&mut self) -> Option<End> {
+        if self.broken.is_none() {
+            let error = SockRef::from(&self.socket).take_error().ok().flatten();
+            self.broken = error.map(|error| error.kind());
+        }
+        self.broken.map(End::of)
+    }
+
+    fn unacknowledged(&self) -> io::Result<u64> {
+        crate::tailnet::unacknowledged(self.socket.as_fd())
+    }
+
+    fn reset(self) {
+        match self.socket {
+            Socket::Tcp(socket) => reset(socket),
+            Socket::Unix(socket) => drop(socket),
+        }
+    }
+}
+
+impl AsyncRead for KernelStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            Socket::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Socket::Unix(socket) => Pin::new(socket).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for KernelStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.socket {
+            Socket::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Socket::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+        };
+        self.told(&written);
+        written
+    }
+
+    /// A socket has nothing to flush.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Socket::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Closes a socket with a reset; one that the kernel knows as closed just goes.
+pub(super) fn reset(socket: TcpStream) {
+    if let Err(error) = SockRef::from(&socket).set_linger(Some(Duration::ZERO)) {
+        tracing::debug!(%error, "a reset became a close");
+    }
+}
