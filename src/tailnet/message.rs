@@ -45,6 +45,7 @@ mailbox!(WhoIsAnswer, "whois", ["whois", "error"]);
 mailbox!(StatusAnswer, "status", ["own", "peer", "complete", "error"]);
 mailbox!(Ping, "ping", ["pong", "error"]);
 mailbox!(Flush, "flush", ["flushed"]);
+mailbox!(Logout, "logout", ["logged_out", "error"]);
 mailbox!(Close, "close", ["closed"]);
 mailbox!(Log, "logs", ["log"]);
 
@@ -117,6 +118,13 @@ pub(crate) enum Ping {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Flush {
     Flushed(Flushed),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Logout {
+    LoggedOut,
+    Error(Failure),
 }
 
 #[derive(Debug, PartialEq, Deserialize)]

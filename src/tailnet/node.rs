@@ -1,4 +1,4 @@
-//! A node of the tailnet: start, dial, flush, close.
+//! A node of the tailnet: start, dial, flush, log out, close.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::error::Error;
 use super::events::Events;
 use super::listener::Listener;
 use super::mailbox::Mailbox;
-use super::message::{Close, Closed, Flush, Flushed, NodeInfo, Start};
+use super::message::{Close, Closed, Flush, Flushed, Logout, NodeInfo, Start};
 use super::options::{NodeOptions, milliseconds};
 use super::questions::Questions;
 use super::stream::Stream;
@@ -130,6 +130,30 @@ impl Node {
         let mut mailbox = Mailbox::<Flush>::new(fd).map_err(failed())?;
         let Flush::Flushed(flushed) = mailbox.answer().await?;
         Ok(flushed)
+    }
+
+    /// Logs the node out of the tailnet: its key is void, and its state holds no
+    /// login any more. A node without a login has nothing to give up. The node is
+    /// still to be closed.
+    ///
+    /// # Errors
+    ///
+    /// `unreachable` or `timed_out` (after 15 s) when the control server did not
+    /// hear of it: the login is kept then, and another start can give it up.
+    /// `login_refused` when it would not have it, `closed`, or no descriptor to be
+    /// had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its end, it may or may not have logged out.
+    pub async fn logout(&self) -> Result<(), Error> {
+        let failed = || Error::call("logging the node out");
+        let fd = sys::logout(self.handle).map_err(failed())?;
+        let mut mailbox = Mailbox::new(fd).map_err(failed())?;
+        match mailbox.answer().await? {
+            Logout::LoggedOut => Ok(()),
+            Logout::Error(failure) => Err(failure.into()),
+        }
     }
 
     /// Closes the node with all that is on it and waits for the end: at most 2 s,

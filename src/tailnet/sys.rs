@@ -104,6 +104,11 @@ pub(crate) fn flush(node: NodeHandle, timeout_ms: u32) -> io::Result<OwnedFd> {
     owned(unsafe { ffi::tailport_flush(node.0, timeout_ms) })
 }
 
+pub(crate) fn logout(node: NodeHandle) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the handle itself.
+    owned(unsafe { ffi::tailport_logout(node.0) })
+}
+
 pub(crate) fn close(node: NodeHandle) -> io::Result<OwnedFd> {
     // SAFETY: the call checks the handle itself.
     owned(unsafe { ffi::tailport_close(node.0) })

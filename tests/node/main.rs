@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod join;
+mod logout;
 mod questions;
 mod stage;
 #[path = "../support/mod.rs"]

@@ -43,6 +43,7 @@
 //	silence.go      peers that vanish with bytes in flight
 //	mappoll.go      a node that the control server no longer knows
 //	renew.go        an expired node that may have been extended
+//	logout.go       giving the login up
 //	flush.go        waiting for acknowledgements
 package main
 

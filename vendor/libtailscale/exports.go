@@ -238,6 +238,11 @@ func tailport_flush(handle C.tailport_node, timeoutMS C.uint32_t) C.int {
 	})
 }
 
+//export tailport_logout
+func tailport_logout(handle C.tailport_node) C.int {
+	return onNode(handle, func(ctx context.Context, n *node, m *mailbox) error { return n.logout(ctx, m) })
+}
+
 //export tailport_close
 func tailport_close(handle C.tailport_node) C.int {
 	return call(func() (int, error) {

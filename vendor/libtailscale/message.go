@@ -184,6 +184,10 @@ type peersMessage struct {
 	Type string `json:"type"`
 }
 
+type loggedOutMessage struct {
+	Type string `json:"type"`
+}
+
 type flushedMessage struct {
 	Type        string `json:"type"`
 	Connections int    `json:"connections"`

@@ -207,5 +207,10 @@ func hasLogin(dir string) bool {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	var state map[ipn.StateKey][]byte
-	return json.Unmarshal(content, &state) != nil || len(state[ipn.CurrentProfileStateKey]) > 0
+	if json.Unmarshal(content, &state) != nil {
+		return true
+	}
+	// After a logout the name of the profile is still there, but not the profile.
+	profile := ipn.StateKey(state[ipn.CurrentProfileStateKey])
+	return profile != "" && len(state[profile]) > 0
 }

@@ -177,6 +177,12 @@ int tailport_release(tailport_id id);
  * are claimed or lingering, at most timeout_ms. */
 int tailport_flush(tailport_node node, uint32_t timeout_ms);
 
+/* Logs the node out of the tailnet: its key is void and its state holds no login
+ * any more. The node is still to be closed; after an error it is good for nothing
+ * else, and another start can try again. Closing the mailbox before its
+ * answer leaves open whether it is logged out. */
+int tailport_logout(tailport_node node);
+
 /* Closes a node, everything on it, and the handle. An ephemeral node is logged
  * out first. The mailbox reports the end within 2 s, or 7 s with a logout. */
 int tailport_close(tailport_node node);

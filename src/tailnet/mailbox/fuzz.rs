@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::runtime;
 
 use super::super::message::{
-    Close, Dial, Flush, Listen, Log, Ping, Start, StatusAnswer, Watch, WhoIsAnswer,
+    Close, Dial, Flush, Listen, Log, Logout, Ping, Start, StatusAnswer, Watch, WhoIsAnswer,
 };
 use super::tests::pair;
 use super::*;
@@ -31,6 +31,7 @@ const PAYLOADS: &[&str] = &[
     r#"{"type":"dialed","id":18446744073709551615,"remote":"1.2.3.4:5","local":"1.2.3.4:6"}"#,
     r#"{"type":"listening","address":":22"}"#,
     r#"{"type":"peers"}"#,
+    r#"{"type":"logged_out"}"#,
     r#"{"type":"whois","name":"a","dns_name":"a.b","login":"","display_name":"","tags":["tag:a"],"addresses":["fd7a::1"],"capabilities":{"c":[1,{}]}}"#,
     r#"{"type":"own","state":"Running","node":{"hostname":"a","dns_name":"","addresses":[],"key_expiry":"","expired":true},"tailnet":"","user":"u","tags":[],"relay":""}"#,
     r#"{"type":"peer","name":"a","dns_name":"","addresses":[],"online":true,"user":"","last_seen":"","relay":"","direct":"1.2.3.4:5","tags":[],"expired":false,"rx_bytes":1,"tx_bytes":2}"#,
@@ -202,6 +203,7 @@ fn any_bytes_are_messages_and_then_an_end() {
     both_readings_agree::<StatusAnswer>();
     both_readings_agree::<Ping>();
     both_readings_agree::<Flush>();
+    both_readings_agree::<Logout>();
     both_readings_agree::<Close>();
     both_readings_agree::<Log>();
 }

@@ -73,6 +73,7 @@ fn read(mailbox: &str, message: &Value) -> Result<String, ProtocolError> {
         StatusAnswer::MAILBOX => text::<StatusAnswer>(&payload),
         Ping::MAILBOX => text::<Ping>(&payload),
         Flush::MAILBOX => text::<Flush>(&payload),
+        Logout::MAILBOX => text::<Logout>(&payload),
         Close::MAILBOX => text::<Close>(&payload),
         Log::MAILBOX => text::<Log>(&payload),
         _ => panic!("the table has a mailbox `{mailbox}` that nobody reads"),
@@ -122,6 +123,7 @@ fn the_table_has_exactly_the_types_that_are_read() {
     assert_eq!(types(StatusAnswer::MAILBOX), StatusAnswer::TYPES);
     assert_eq!(types(Ping::MAILBOX), Ping::TYPES);
     assert_eq!(types(Flush::MAILBOX), Flush::TYPES);
+    assert_eq!(types(Logout::MAILBOX), Logout::TYPES);
     assert_eq!(types(Close::MAILBOX), Close::TYPES);
     assert_eq!(types(Log::MAILBOX), Log::TYPES);
 }

@@ -71,6 +71,7 @@ fn unknown_nodes_and_connections_are_ebadf_from_every_thread() {
                         assert_errno(listen(node, c"tcp", c":22"), libc::EBADF);
                         assert_errno(dial(node, c"tcp", c"peer:22", 1000), libc::EBADF);
                         assert_errno(flush(node, 1000), libc::EBADF);
+                        assert_errno(logout(node), libc::EBADF);
                         assert_errno(close(node), libc::EBADF);
                     }
                     for id in [NO_CONNECTION, UNKNOWN_CONNECTION] {
