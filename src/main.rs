@@ -56,7 +56,7 @@ fn run(config: Config) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(&error))?;
-    let result = runtime.block_on(app::run(config, prepared));
+    let result = runtime.block_on(app::run(config, prepared, None));
     runtime.shutdown_timeout(RUNTIME_END);
     result
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use rustix::process::{Resource, getrlimit};
 
 use super::failure::Failure;
+use crate::admin::CLIENTS;
 use crate::exit::Exit;
 
 /// Descriptors of one connection: its kernel socket and both ends of the socket
@@ -12,8 +13,9 @@ use crate::exit::Exit;
 const PER_CONNECTION: u64 = 3;
 
 /// Descriptors besides connections, with room to spare: a running node holds
-/// about 40, every dial under way two more for its mailbox.
-const BESIDES: u64 = 128;
+/// about 40, every dial under way two more for its mailbox, and the clients of the
+/// control socket and the admin endpoint one each.
+const BESIDES: u64 = 128 + 2 * CLIENTS as u64;
 
 /// Refuses a cap that the limit cannot hold. The soft limit does not count: the
 /// Go half raises it to the hard one.

@@ -11,12 +11,14 @@
 //! | `stop` | drain, flush, close |
 //! | `watch` | what the node says of itself meanwhile |
 //! | `key_expiry` | warnings ahead of the node key's expiry |
+//! | `doors` | the control socket and the admin endpoint |
 //! | `descriptors` | the connection cap against the descriptor limit |
 //! | `memory` | the Go half's soft memory limit |
 //! | `report` | the READY and ERROR lines, the login URL |
 //! | `failure` | why the program ends, with its exit code |
 
 mod descriptors;
+mod doors;
 mod failure;
 mod forwards;
 mod key_expiry;
@@ -35,7 +37,9 @@ use tokio_util::task::TaskTracker;
 pub use failure::Failure;
 pub use report::error_line;
 
-use crate::admin::{NodeStatus, Phase};
+use doors::{Doors, Questions};
+
+use crate::admin::{At, NodeStatus, Phase, View};
 use crate::config::{Config, variables};
 use crate::proxy::slots::Slots;
 use crate::shutdown::{Shutdown, StopSignals};
@@ -71,17 +75,18 @@ pub fn prepare(config: &Config) -> Result<Prepared, Failure> {
 }
 
 /// Builds everything, prints the READY line and serves until a signal; then
-/// drains, flushes and closes. The state directory stays locked to the end.
+/// drains, flushes and closes. The state directory stays locked to the end, and
+/// the control socket in it, and the admin endpoint if there is one, answer to it.
 ///
 /// # Errors
 /// Why the program could not start, or could not go on.
 ///
 /// # Cancel safety
 /// Not meant to be cancelled: dropping it drops node and connections unclosed.
-pub async fn run(config: Config, prepared: Prepared) -> Result<(), Failure> {
+pub async fn run(config: Config, prepared: Prepared, admin: Option<At>) -> Result<(), Failure> {
     let shutdown = Shutdown::default();
     let signals = StopSignals::new().map_err(Failure::signals)?;
-    let work = serve(&config, &shutdown);
+    let work = serve(&config, admin, &prepared.state_dir, &shutdown);
     tokio::select! {
         biased;
         ended = work => {
@@ -100,7 +105,13 @@ async fn obey(shutdown: &Shutdown, signals: StopSignals) {
     tokio::time::sleep(stop::LAST_MOMENT).await;
 }
 
-async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
+/// Forwards with every door open, from before the node is started until it is closed.
+async fn serve(
+    config: &Config,
+    admin: Option<At>,
+    state_dir: &StateDir,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
     let logs = tailnet::logs()?;
     let background = TaskTracker::new();
     background.spawn(watch::relay_logs(logs));
@@ -109,16 +120,35 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
         hostname: config.node.hostname.clone(),
         ..NodeStatus::default()
     });
+    let registry = Arc::new(Registry::default());
+    let view = View::new(
+        status.subscribe(),
+        Arc::clone(&registry),
+        u64::from(config.max_connections.get()),
+        Arc::new(Questions),
+    );
+    let doors = Doors::open(state_dir, admin, view).await?;
+    let ended = forward(config, shutdown, &status, &registry, &doors).await;
+    doors.close().await;
+    ended
+}
 
+async fn forward(
+    config: &Config,
+    shutdown: &Shutdown,
+    status: &Sender<NodeStatus>,
+    registry: &Registry,
+    doors: &Doors,
+) -> Result<(), Failure> {
     let bound = forwards::bind(config).await?;
-    let Some((node, info)) = start::node(config, shutdown, &status).await? else {
+    let Some((node, info)) = start::node(config, shutdown, status).await? else {
         return Ok(());
     };
     let slots = Slots::new(config.max_connections.get() as usize);
     let connections = TaskTracker::new();
-    let registry = Arc::new(Registry::default());
     let result = async {
-        let forwards = forwards::open(config, bound, &node, &slots, &registry).await?;
+        let forwards = forwards::open(config, bound, &node, &slots, registry).await?;
+        doors.open_on(&node).await?;
         let events = node.watch()?;
         // Before the line: who reads it and asks is told the same.
         status.send_modify(|status| status.phase = Phase::Serving);
@@ -128,7 +158,7 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
             biased;
             () = shutdown.drain.cancelled() => Ok(()),
             failed = forwards::failed(&mut serving) => Err(failed),
-            failed = watch::node(events, &status) => Err(failed),
+            failed = watch::node(events, status) => Err(failed),
         }
     }
     .await;
@@ -137,6 +167,6 @@ async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(), Failure> {
     }
     status.send_modify(|status| status.phase = Phase::Stopping);
     shutdown.drain.cancel();
-    stop::stop(config, node, slots, connections, shutdown, &registry).await;
+    stop::stop(config, node, slots, connections, shutdown, registry).await;
     result
 }

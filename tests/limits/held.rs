@@ -2,7 +2,7 @@
 //! thread waits for one, and all that they took comes back.
 //!
 //! A connection takes three descriptors of the process. Where the hard limit does
-//! not allow 30,128 and cannot be raised, as many nodes as are needed share the
+//! not allow 30,192 and cannot be raised, as many nodes as are needed share the
 //! connections; where the test itself cannot have as many at its target, there are
 //! fewer. It says which.
 
@@ -86,7 +86,7 @@ fn ten_thousand_connections_are_held_at_once_and_given_back() {
 
 /// How many connections each process has to take.
 fn shares(all: usize, descriptors: usize) -> Vec<usize> {
-    let fit = descriptors.saturating_sub(128) / 3;
+    let fit = descriptors.saturating_sub(192) / 3;
     let mut shares = Vec::new();
     let mut left = all;
     while left > 0 {
