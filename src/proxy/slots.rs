@@ -6,7 +6,7 @@
 //! the gate of a drain: nothing is claimed after it, what is held stays valid.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -18,6 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Slots {
     all: Arc<Semaphore>,
     own: Option<Arc<Semaphore>>,
+    /// Held by whoever claims from two caps: while it has one permit and asks for
+    /// the other, nobody may be refused for want of a permit that is to return.
+    claiming: Arc<Mutex<()>>,
     refused: Arc<AtomicU64>,
 }
 
@@ -27,6 +30,7 @@ impl Slots {
         Self {
             all: semaphore(cap),
             own: None,
+            claiming: Arc::default(),
             refused: Arc::default(),
         }
     }
@@ -75,6 +79,7 @@ impl Slots {
         if self.all.is_closed() {
             return Err(NoSlot::Closed);
         }
+        let _claiming = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
         // The forward's own first: its failure then never touches the shared cap.
         let own = match &self.own {
             None => None,
@@ -91,8 +96,8 @@ impl Slots {
                 tokio::sync::TryAcquireError::NoPermits => NoSlot::Full,
             })?;
         Ok(Slot {
-            _all: all,
             _own: own,
+            _all: all,
         })
     }
 }
@@ -105,8 +110,9 @@ fn semaphore(cap: usize) -> Arc<Semaphore> {
 #[derive(Debug)]
 #[must_use]
 pub struct Slot {
-    _all: OwnedSemaphorePermit,
+    // Returned first, so that a forward never holds more of its own than of the whole.
     _own: Option<OwnedSemaphorePermit>,
+    _all: OwnedSemaphorePermit,
 }
 
 /// Why there is no slot.

@@ -102,6 +102,30 @@ fn a_forwards_own_cap_holds_and_takes_from_the_whole() {
 }
 
 #[test]
+fn a_claim_is_refused_only_while_a_cap_is_really_reached() {
+    const CAP: usize = 2;
+    let slots = Slots::new(CAP);
+    // With more places of its own than the whole has, it is never out of them.
+    let own = slots.at_most(CAP + 1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50_000 {
+                    match own.claim() {
+                        Ok(slot) => drop(slot),
+                        Err(reason) => assert_eq!(reason, NoSlot::Full),
+                    }
+                }
+            });
+        }
+        for _ in 0..4 {
+            scope.spawn(|| (0..50_000).for_each(|_| drop(slots.claim())));
+        }
+    });
+    assert_eq!((slots.free(), own.free()), (CAP, CAP));
+}
+
+#[test]
 fn closed_slots_give_none_and_count_no_refusal_while_held_ones_stay() {
     let slots = Slots::new(2);
     let held = slots.claim().unwrap();
