@@ -7,6 +7,7 @@
 //! | `kernel` | listeners and streams of this machine, TCP and unix |
 //! | `target`, `resolve` | targets dialed from this machine; their names |
 //! | `tls` | a listener whose connections speak TLS, and its certificate |
+//! | `failover`, `health` | several targets, and which of them is well |
 //! | `slots` | the connection cap |
 //! | `accept` | a forward's accept loop |
 //! | `connection` | the life of one connection |
@@ -21,6 +22,7 @@
 
 pub mod dial;
 pub mod endpoint;
+pub mod failover;
 pub mod kernel;
 pub mod node;
 pub mod peer;
@@ -37,6 +39,7 @@ mod course;
 mod direction;
 #[cfg(debug_assertions)]
 mod failpoint;
+mod health;
 mod limits;
 mod side;
 

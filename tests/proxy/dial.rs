@@ -1,64 +1,13 @@
 //! The tries of a dial and its budget, on a clock that jumps.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use tailport::proxy::{
-    dial::dial,
-    endpoint::{Dial, DialError, DialErrorKind},
-};
-use tokio::time::{Instant, sleep};
+use tailport::proxy::{dial::dial, endpoint::DialErrorKind};
+use tokio::time::Instant;
 
-use crate::support::{UnixSide, unix};
+use crate::scripted::Scripted;
 
 const BUDGET: Duration = Duration::from_secs(5);
-
-/// A target that answers each try as the script says, after a while.
-#[derive(Clone)]
-struct Scripted {
-    takes: Duration,
-    answer: fn(u32) -> Option<DialErrorKind>,
-    tries: Arc<AtomicU32>,
-}
-
-impl Scripted {
-    fn new(takes: Duration, answer: fn(u32) -> Option<DialErrorKind>) -> Self {
-        Self {
-            takes,
-            answer,
-            tries: Arc::default(),
-        }
-    }
-
-    fn tries(&self) -> u32 {
-        self.tries.load(SeqCst)
-    }
-}
-
-impl fmt::Display for Scripted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("scripted")
-    }
-}
-
-impl Dial for Scripted {
-    type Stream = UnixSide;
-
-    async fn dial(&self, _budget: Duration) -> Result<UnixSide, DialError> {
-        let attempt = self.tries.fetch_add(1, SeqCst) + 1;
-        sleep(self.takes).await;
-        match (self.answer)(attempt) {
-            Some(kind) => Err(DialError::new(kind, "")),
-            None => Ok(unix().0),
-        }
-    }
-}
 
 async fn fails(target: &Scripted, budget: Duration) -> (DialErrorKind, Duration) {
     let begun = Instant::now();

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod dial;
+mod failover;
 mod forward;
 mod relay_breaks;
 mod relay_bytes;
 mod relay_times;
+mod scripted;
 mod serving;
 mod slots;
 mod support;
