@@ -21,7 +21,9 @@ fn main() -> ExitCode {
             return answer.exit.into();
         }
     };
-    let parsed = config::parse(&request.arguments, std::env::vars_os());
+    // Kept as it was at the start: the Go half's own variables are taken out later.
+    let environment: Vec<_> = std::env::vars_os().collect();
+    let parsed = config::parse(&request.arguments, environment.iter().cloned());
     if request.action == Action::Check {
         return cli::check(&parsed, &mut io::stdout(), &mut io::stderr()).into();
     }
@@ -40,7 +42,9 @@ fn main() -> ExitCode {
     for warning in &parsed.warnings {
         tracing::warn!("{warning}");
     }
-    match run(parsed.config) {
+    let arguments = request.arguments;
+    let again = move || config::parse(&arguments, environment.iter().cloned());
+    match run(parsed.config, Box::new(again)) {
         Ok(()) => Exit::Success.into(),
         Err(failure) => {
             tracing::error!(kind = failure.kind(), "{failure}");
@@ -50,13 +54,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> Result<(), Failure> {
+fn run(config: Config, again: app::Source) -> Result<(), Failure> {
     let prepared = app::prepare(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(&error))?;
-    let result = runtime.block_on(app::run(config, prepared, None));
+    let result = runtime.block_on(app::run(config, again, prepared, None));
     runtime.shutdown_timeout(RUNTIME_END);
     result
 }

@@ -29,13 +29,14 @@ impl Shutdown {
         let Some(first) = signals.next().await else {
             return;
         };
-        tracing::info!(signal = %first, "stopping; a second signal ends at once");
+        // Said when it is true: who has read it finds nothing accepted any more.
         self.drain.cancel();
+        tracing::info!(signal = %first, "stopping; a second signal ends at once");
         let Some(second) = signals.next().await else {
             return;
         };
-        tracing::warn!(signal = %second, "ending at once");
         self.abort.cancel();
+        tracing::warn!(signal = %second, "ending at once");
     }
 }
 

@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 
 use super::failure::Failure;
 use super::stop::LAST_MOMENT;
-use crate::admin::{self, At, ControlFile, Door, LibraryCounts, Listen, Operations, View};
+use crate::admin::{self, At, ControlFile, Door, Listen, View};
 use crate::exit::Exit;
 use crate::state_dir::StateDir;
-use crate::tailnet::{self, Listener, Node, Stream};
+use crate::tailnet::{Listener, Node, Stream};
 
 /// Every door that is open.
 pub(super) struct Doors {
@@ -121,22 +121,5 @@ impl Listen for OnTailnet {
         // Every error of a tailnet listener is its last word.
         let gone = |error| io::Error::new(io::ErrorKind::NotConnected, error);
         self.0.accept().await.map_err(gone)?.claim()
-    }
-}
-
-/// What the running program answers besides what there is to see.
-pub(super) struct Questions;
-
-impl Operations for Questions {
-    fn library(&self) -> Option<LibraryCounts> {
-        let counts = tailnet::count().ok()?;
-        Some(LibraryCounts {
-            goroutines: counts.goroutines,
-            threads: counts.threads,
-            connections: counts.connections,
-            lingering: counts.lingering,
-            mailboxes: counts.mailboxes,
-            dropped_log_lines: counts.dropped_log_lines,
-        })
     }
 }

@@ -6,8 +6,12 @@
 //!
 //! | file | its one idea |
 //! |---|---|
+//! | `program` | from listeners to the end: what comes after what |
 //! | `start` | from a configuration to a node that runs, or why not |
-//! | `forwards` | listeners bound and joined to their targets |
+//! | `forwards` | listeners bound, joined to their targets, and changed |
+//! | `reload` | the configuration read again |
+//! | `identities` | who comes from which address |
+//! | `operations` | what the control socket asks and wants done |
 //! | `stop` | drain, flush, close |
 //! | `watch` | what the node says of itself meanwhile |
 //! | `key_expiry` | warnings ahead of the node key's expiry |
@@ -23,6 +27,9 @@ mod failure;
 mod forwards;
 mod key_expiry;
 mod memory;
+mod operations;
+mod program;
+mod reload;
 mod report;
 mod start;
 mod stop;
@@ -32,20 +39,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch::Sender;
-use tokio_util::task::TaskTracker;
 
 pub use failure::Failure;
+pub use reload::Source;
 pub use report::error_line;
 
-use doors::{Doors, Questions};
+use operations::Desk;
+use program::Program;
 
-use crate::admin::{At, NodeStatus, Phase, View};
+use crate::admin::{At, NodeStatus};
 use crate::config::{Config, variables};
-use crate::proxy::slots::Slots;
 use crate::shutdown::{Shutdown, StopSignals};
 use crate::state_dir::StateDir;
 use crate::tailnet;
-use crate::telemetry::registry::Registry;
 
 /// Unless this is off a restarted node says that it runs from the network map on
 /// its disk, even when its key has expired or the node has been deleted.
@@ -77,19 +83,37 @@ pub fn prepare(config: &Config) -> Result<Prepared, Failure> {
 /// Builds everything, prints the READY line and serves until a signal; then
 /// drains, flushes and closes. The state directory stays locked to the end, and
 /// the control socket in it, and the admin endpoint if there is one, answer to it.
+/// `source` reads the configuration again when that is asked for.
 ///
 /// # Errors
 /// Why the program could not start, or could not go on.
 ///
 /// # Cancel safety
 /// Not meant to be cancelled: dropping it drops node and connections unclosed.
-pub async fn run(config: Config, prepared: Prepared, admin: Option<At>) -> Result<(), Failure> {
+pub async fn run(
+    config: Config,
+    source: Source,
+    prepared: Prepared,
+    admin: Option<At>,
+) -> Result<(), Failure> {
     let shutdown = Shutdown::default();
     let signals = StopSignals::new().map_err(Failure::signals)?;
-    let work = serve(&config, admin, &prepared.state_dir, &shutdown);
+    let (desk, requests) = Desk::new(false).map_err(Failure::signals)?;
+    let status = Sender::new(NodeStatus {
+        hostname: config.node.hostname.clone(),
+        ..NodeStatus::default()
+    });
+    let program = Program {
+        config: &config,
+        source: &source,
+        shutdown: &shutdown,
+        status: &status,
+        registry: Arc::default(),
+        desk: Arc::new(desk),
+    };
     tokio::select! {
         biased;
-        ended = work => {
+        ended = program.run(&prepared.state_dir, admin, requests) => {
             drop(prepared.state_dir);
             ended
         }
@@ -103,70 +127,4 @@ pub async fn run(config: Config, prepared: Prepared, admin: Option<At>) -> Resul
 async fn obey(shutdown: &Shutdown, signals: StopSignals) {
     shutdown.obey(signals).await;
     tokio::time::sleep(stop::LAST_MOMENT).await;
-}
-
-/// Forwards with every door open, from before the node is started until it is closed.
-async fn serve(
-    config: &Config,
-    admin: Option<At>,
-    state_dir: &StateDir,
-    shutdown: &Shutdown,
-) -> Result<(), Failure> {
-    let logs = tailnet::logs()?;
-    let background = TaskTracker::new();
-    background.spawn(watch::relay_logs(logs));
-
-    let status = Sender::new(NodeStatus {
-        hostname: config.node.hostname.clone(),
-        ..NodeStatus::default()
-    });
-    let registry = Arc::new(Registry::default());
-    let view = View::new(
-        status.subscribe(),
-        Arc::clone(&registry),
-        u64::from(config.max_connections.get()),
-        Arc::new(Questions),
-    );
-    let doors = Doors::open(state_dir, admin, view).await?;
-    let ended = forward(config, shutdown, &status, &registry, &doors).await;
-    doors.close().await;
-    ended
-}
-
-async fn forward(
-    config: &Config,
-    shutdown: &Shutdown,
-    status: &Sender<NodeStatus>,
-    registry: &Registry,
-    doors: &Doors,
-) -> Result<(), Failure> {
-    let bound = forwards::bind(config).await?;
-    let Some((node, info)) = start::node(config, shutdown, status).await? else {
-        return Ok(());
-    };
-    let slots = Slots::new(config.max_connections.get() as usize);
-    let connections = TaskTracker::new();
-    let result = async {
-        let forwards = forwards::open(config, bound, &node, &slots, registry).await?;
-        doors.open_on(&node).await?;
-        let events = node.watch()?;
-        // Before the line: who reads it and asks is told the same.
-        status.send_modify(|status| status.phase = Phase::Serving);
-        report::ready(&info, forwards.iter().map(|forward| forward.description()));
-        let mut serving = forwards::serve(forwards, &connections, shutdown);
-        tokio::select! {
-            biased;
-            () = shutdown.drain.cancelled() => Ok(()),
-            failed = forwards::failed(&mut serving) => Err(failed),
-            failed = watch::node(events, status) => Err(failed),
-        }
-    }
-    .await;
-    if let Err(failure) = &result {
-        tracing::warn!(reason = %failure, "stopping");
-    }
-    status.send_modify(|status| status.phase = Phase::Stopping);
-    shutdown.drain.cancel();
-    stop::stop(config, node, slots, connections, shutdown, registry).await;
-    result
 }

@@ -3,6 +3,7 @@
 //!
 //! A reader that has gone away is no reason to stop, so nothing here fails.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -16,6 +17,19 @@ pub(super) struct Description {
     pub(super) kind: &'static str,
     pub(super) listen: String,
     pub(super) target: String,
+}
+
+impl Description {
+    /// The forward's name in the log and in metrics.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.kind, self.listen)
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} to {}", self.kind, self.listen, self.target)
+    }
 }
 
 /// Says that everything is up.

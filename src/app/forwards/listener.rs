@@ -1,0 +1,135 @@
+//! The listening side of a forward: bound on this machine, or opened on the tailnet.
+
+use std::io;
+use std::path::Path;
+
+use crate::app::failure::Failure;
+use crate::config::{Account, Config, Forward, Listen, Protocol, SocketAccess};
+use crate::exit::Exit;
+use crate::proxy::kernel::{Access, Keepalive, KernelListener, UnixListener};
+use crate::proxy::node::NodeListener;
+use crate::tailnet::{Error, ErrorKind, Node};
+
+/// A listener of any sort.
+pub(super) enum Listener {
+    Tailnet(NodeListener),
+    Local(KernelListener),
+    Unix(UnixListener),
+}
+
+/// A forward on its way to its listener.
+pub(in crate::app) struct Bound {
+    pub(super) configured: Forward,
+    /// Where it listens, with the port that the system has chosen for port 0.
+    pub(super) listen: String,
+    /// A listener of this machine; those of the tailnet come when there is a node.
+    local: Option<Listener>,
+}
+
+impl Bound {
+    /// Binds what listens on this machine; nothing is done for the tailnet yet.
+    pub(super) async fn new(configured: &Forward, config: &Config) -> Result<Self, Failure> {
+        let mut listen = configured.listen.to_string();
+        let failed = |error: io::Error| not_bound(&configured.listen.to_string(), &error);
+        let local = match &configured.listen {
+            Listen::Tailnet { .. } => None,
+            Listen::Local {
+                protocol: Protocol::Udp,
+                ..
+            } => return Err(not_supported(configured)),
+            Listen::Local { address, .. } => {
+                let keepalive = Keepalive {
+                    idle: config.timeouts.keepalive.unwrap_or_default(),
+                };
+                let listener = KernelListener::bind(*address, keepalive)
+                    .await
+                    .map_err(failed)?;
+                listen = listener.local_addr().map_err(failed)?.to_string();
+                Some(Listener::Local(listener))
+            }
+            Listen::Unix(path) => {
+                let access = access(&configured.options.socket).map_err(failed)?;
+                let listener = UnixListener::bind(path.as_path(), access)
+                    .await
+                    .map_err(failed)?;
+                Some(Listener::Unix(listener))
+            }
+        };
+        Ok(Self {
+            configured: configured.clone(),
+            listen,
+            local,
+        })
+    }
+
+    /// The listener, opened now if it is one of the tailnet.
+    pub(super) async fn open(self, node: &Node) -> Result<(Forward, String, Listener), Failure> {
+        let listener = match (self.local, &self.configured.listen) {
+            (Some(listener), _) => listener,
+            (None, Listen::Tailnet { port, protocol }) if *protocol == Protocol::Tcp => {
+                let opened = node.listen(*port).await;
+                let listener = opened.map_err(|error| not_open(&self.listen, error))?;
+                Listener::Tailnet(NodeListener::new(listener))
+            }
+            _ => return Err(not_supported(&self.configured)),
+        };
+        Ok((self.configured, self.listen, listener))
+    }
+}
+
+/// Who may open a socket's file, by number.
+fn access(configured: &SocketAccess) -> io::Result<Access> {
+    Ok(Access {
+        mode: configured.mode,
+        uid: number(configured.owner.as_ref(), "/etc/passwd", "user")?,
+        gid: number(configured.group.as_ref(), "/etc/group", "group")?,
+    })
+}
+
+/// The number of a user or a group. Names are looked up in the system's own file:
+/// a static program cannot load what asks a directory service.
+fn number(account: Option<&Account>, file: &str, what: &str) -> io::Result<Option<u32>> {
+    let name = match account {
+        None => return Ok(None),
+        Some(Account::Id(id)) => return Ok(Some(*id)),
+        Some(Account::Name(name)) => name,
+    };
+    let text = std::fs::read_to_string(Path::new(file))?;
+    let found = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1))?
+    });
+    match found.and_then(|id| id.parse().ok()) {
+        Some(id) => Ok(Some(id)),
+        None => Err(io::Error::other(format!(
+            "{file} has no {what} {name}: write its number"
+        ))),
+    }
+}
+
+fn not_supported(configured: &Forward) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "usage",
+        format!("{} {configured} is not supported yet", configured.kind()),
+    )
+}
+
+fn not_bound(listen: &str, error: &io::Error) -> Failure {
+    Failure::new(
+        Exit::Other,
+        "not_bound",
+        format!("listening on {listen}: {error}"),
+    )
+}
+
+fn not_open(listen: &str, error: Error) -> Failure {
+    if error.kind() == ErrorKind::PortInUse {
+        return Failure::new(
+            Exit::Other,
+            "not_bound",
+            format!("listening on {listen} of the tailnet: {error}"),
+        );
+    }
+    error.into()
+}

@@ -1,0 +1,55 @@
+//! Where a forward's connections go, and by which times and rules.
+
+use std::sync::Arc;
+
+use crate::config::{Config, Forward, Host, Target};
+use crate::proxy::Settings;
+use crate::proxy::failover::Failover;
+use crate::proxy::kernel::Keepalive;
+use crate::proxy::node::NodeTarget;
+use crate::proxy::relay::Limits;
+use crate::proxy::resolve::Resolver;
+use crate::proxy::target::{KernelTarget, LocalTarget, UnixTarget};
+use crate::tailnet::Dialer;
+
+/// What an expose dials.
+pub(super) type ToMachine = Failover<LocalTarget>;
+/// What a connect dials.
+pub(super) type ToTailnet = Failover<NodeTarget>;
+
+/// The times of a forward: its own, else the node's.
+pub(super) fn settings(configured: &Forward, config: &Config) -> Settings {
+    let (own, all) = (&configured.options, &config.timeouts);
+    let idle = own.idle_timeout.or(all.idle).unwrap_or_default();
+    Settings {
+        dial_timeout: own.dial_timeout.unwrap_or(all.dial),
+        limits: Limits::new(idle),
+    }
+}
+
+/// The targets of an expose.
+pub(super) fn to_machine(
+    configured: &Forward,
+    config: &Config,
+    resolver: &Arc<Resolver>,
+) -> ToMachine {
+    let keepalive = Keepalive {
+        idle: config.timeouts.keepalive.unwrap_or_default(),
+    };
+    Failover::new(configured.targets.iter().map(|target| match target {
+        Target::Unix(path) => UnixTarget::new(path.as_path()).into(),
+        Target::Network { host, port } => {
+            let host = match host {
+                Host::Ip(address) => address.to_string(),
+                Host::Name(name) => name.clone(),
+            };
+            KernelTarget::new(host, *port, Arc::clone(resolver), keepalive).into()
+        }
+    }))
+}
+
+/// The targets of a connect.
+pub(super) fn to_tailnet(configured: &Forward, dialer: Dialer) -> ToTailnet {
+    let targets = configured.targets.iter();
+    Failover::new(targets.map(|target| NodeTarget::new(dialer, target.to_string())))
+}

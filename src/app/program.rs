@@ -1,0 +1,129 @@
+//! What comes after what: doors, listeners of this machine, the node, its listeners,
+//! the READY line, requests as they come, and the stop.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::sync::watch::Sender;
+use tokio_util::task::TaskTracker;
+
+use super::doors::Doors;
+use super::failure::Failure;
+use super::forwards::{self, Bound, Forwards, Shared};
+use super::operations::{Desk, Request, Requests};
+use super::reload::{self, Source};
+use super::{report, start, stop, watch};
+use crate::admin::{At, NodeStatus, Phase, Refusal, View};
+use crate::config::Config;
+use crate::proxy::slots::Slots;
+use crate::shutdown::Shutdown;
+use crate::state_dir::StateDir;
+use crate::tailnet::{self, Node, NodeInfo};
+use crate::telemetry::registry::Registry;
+
+/// The program as it was configured and as others see it.
+pub(super) struct Program<'a> {
+    pub(super) config: &'a Config,
+    pub(super) source: &'a Source,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) status: &'a Sender<NodeStatus>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) desk: Arc<Desk>,
+}
+
+impl Program<'_> {
+    /// Forwards with every door open, from before the node is started until it is
+    /// closed.
+    pub(super) async fn run(
+        &self,
+        state_dir: &StateDir,
+        admin: Option<At>,
+        requests: Requests,
+    ) -> Result<(), Failure> {
+        let logs = tailnet::logs()?;
+        let background = TaskTracker::new();
+        background.spawn(watch::relay_logs(logs));
+        let view = View::new(
+            self.status.subscribe(),
+            Arc::clone(&self.registry),
+            u64::from(self.config.max_connections.get()),
+            Arc::clone(&self.desk) as _,
+        );
+        let doors = Doors::open(state_dir, admin, view).await?;
+        let ended = self.forward(&doors, requests).await;
+        doors.close().await;
+        ended
+    }
+
+    async fn forward(&self, doors: &Doors, requests: Requests) -> Result<(), Failure> {
+        let bound = forwards::bind(self.config).await?;
+        let started = start::node(self.config, self.shutdown, self.status).await?;
+        let Some((node, info)) = started else {
+            return Ok(());
+        };
+        let shared = Shared {
+            slots: Slots::new(self.config.max_connections.get() as usize),
+            registry: Arc::clone(&self.registry),
+            connections: TaskTracker::new(),
+            shutdown: self.shutdown.clone(),
+        };
+        let (slots, connections) = (shared.slots.clone(), shared.connections.clone());
+        let mut forwards = Forwards::new(shared);
+        let served = self
+            .serve(bound, &mut forwards, &node, &info, doors, requests)
+            .await;
+        if let Err(failure) = &served {
+            tracing::warn!(reason = %failure, "stopping");
+        }
+        self.status
+            .send_modify(|status| status.phase = Phase::Stopping);
+        self.shutdown.drain.cancel();
+        drop(forwards);
+        let (config, registry) = (self.config, &self.registry);
+        stop::stop(config, node, slots, connections, self.shutdown, registry).await;
+        served
+    }
+
+    async fn serve(
+        &self,
+        bound: Vec<Bound>,
+        forwards: &mut Forwards,
+        node: &Node,
+        info: &NodeInfo,
+        doors: &Doors,
+        mut requests: Requests,
+    ) -> Result<(), Failure> {
+        forwards.start(bound, self.config, node).await?;
+        doors.open_on(node).await?;
+        let mut watching = pin!(watch::node(node.watch()?, self.status));
+        // Before the line: who reads it and asks is told the same.
+        self.desk.knows(node.questions());
+        self.status
+            .send_modify(|status| status.phase = Phase::Serving);
+        report::ready(info, forwards.descriptions());
+        loop {
+            let request = tokio::select! {
+                biased;
+                () = self.shutdown.drain.cancelled() => return Ok(()),
+                failed = forwards.failed() => return Err(failed),
+                failed = &mut watching => return Err(failed),
+                request = requests.next() => request,
+            };
+            match request {
+                Request::Reload(reply) => {
+                    let done = reload::reload(self.source, self.config, forwards, node).await;
+                    let _ = reply.send(done);
+                }
+                Request::Logout(reply) => {
+                    let done = node.logout().await;
+                    let ends = done.is_ok();
+                    let _ = reply.send(done.map_err(|error| Refusal::Failed(error.to_string())));
+                    if ends {
+                        tracing::info!("logged out as asked; stopping");
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
