@@ -124,7 +124,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Forward what TS_EXPOSE, TS_CONNECT and TS_TARGET say (the default)
+    /// Forward what the file, TS_EXPOSE, TS_CONNECT and TS_TARGET say (the default)
     Run,
     /// Lead ports of the tailnet to this machine or its network
     Expose {

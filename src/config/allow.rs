@@ -77,6 +77,10 @@ pub enum AllowError {
 }
 
 impl Allow {
+    /// The rule text.
+    pub(super) const RULE: &str = "USER@DOMAIN, *@DOMAIN, tag:NAME, a node's name, an address, a \
+                                   range such as 100.64.0.0/10, or cap:DOMAIN/NAME";
+
     /// Whether the entry lets this peer in.
     pub fn matches(&self, peer: &Identity) -> bool {
         // The control server reports a made-up user for tagged nodes.

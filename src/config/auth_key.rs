@@ -1,11 +1,9 @@
 //! Where the auth key comes from: TS_AUTHKEY, a file, or a systemd credential. At most one of the
 //! first two.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::key_file::{self, KeyFileError};
-use super::path_walk::WalkError;
 use super::problems::{Mistake, chain};
 use super::secret::{REDACTED, Secret};
 use super::settings::Settings;
@@ -71,11 +69,7 @@ fn credentials_directory(settings: &Settings) -> Option<PathBuf> {
 }
 
 fn is_missing(error: &KeyFileError) -> bool {
-    match error {
-        KeyFileError::Missing => true,
-        KeyFileError::Walk(WalkError::Io(_, error)) => error.kind() == io::ErrorKind::NotFound,
-        _ => false,
-    }
+    matches!(error, KeyFileError::File(error) if error.is_missing())
 }
 
 /// Keys are often put where their file's path belongs; such a text is not shown.

@@ -1,6 +1,7 @@
 //! Names of environment variables that begin with `TS_` and are not this program's: those that the
 //! Go library reads behind the caller's back, and those that are set for other programs.
 
+use super::nearest::nearest;
 use super::variables::VARIABLES;
 
 /// What must be gone from the environment before the Go half runs: the secrets, and every variable
@@ -58,39 +59,14 @@ pub(super) fn warning(name: &str) -> Option<String> {
     {
         return None;
     }
-    let nearest = VARIABLES
-        .iter()
-        .map(|variable| (distance(name, variable.name), variable.name))
-        .min();
-    let meant = match nearest {
-        Some((distance, known)) if distance <= 2 => format!(": did you mean {known}?"),
-        _ => String::new(),
-    };
+    let known = VARIABLES.iter().map(|variable| variable.name);
+    let meant =
+        nearest(name, known).map_or_else(String::new, |known| format!(": did you mean {known}?"));
     let shown: String = super::secret::redact(name).chars().take(80).collect();
     Some(format!(
         "unknown variable {} has no effect{meant}",
         shown.escape_debug()
     ))
-}
-
-/// How many letters must be added, removed or changed to come from one name to the other.
-fn distance(from: &str, to: &str) -> usize {
-    // A name this much longer is not a slip; the bound keeps a huge name cheap.
-    if from.len() > to.len() + 2 {
-        return usize::MAX;
-    }
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -140,14 +116,5 @@ mod tests {
             .peekable();
         assert!(secrets.peek().is_some());
         assert!(secrets.all(|variable| UNSET.contains(&variable.name)));
-    }
-
-    #[test]
-    fn distances_count_single_letters() {
-        assert_eq!(distance("abc", "abc"), 0);
-        assert_eq!(distance("abc", "abd"), 1);
-        assert_eq!(distance("ab", "abc"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

@@ -33,6 +33,8 @@ pub enum ForwardArguments {
 
 /// What is read before forwards are put together.
 pub(super) struct Sources {
+    /// Those of the file, with the lines of their tables.
+    pub(super) file: Vec<(usize, Forward)>,
     /// TS_EXPOSE.
     pub(super) expose: Option<String>,
     /// TS_CONNECT.
@@ -59,6 +61,11 @@ pub(super) fn collect(
     let mut list = List::default();
     match arguments {
         ForwardArguments::None => {
+            let file = settings.file.clone().unwrap_or_default();
+            for (line, forward) in sources.file {
+                let subject = format!("{}:{line}: {}", file.full, forward.kind());
+                list.add(subject, forward);
+            }
             list.add_items(
                 "TS_EXPOSE",
                 sources.expose.as_deref(),
@@ -74,7 +81,8 @@ pub(super) fn collect(
             for forward in sources.short.forwards(settings) {
                 list.add("TS_TARGET".to_owned(), forward);
             }
-            if !VARIABLES.iter().any(|name| settings.is_given(name)) {
+            let none_is_given = !VARIABLES.iter().any(|name| settings.is_given(name));
+            if none_is_given && !file.has_forwards {
                 list.mistakes.push(nothing_to_forward());
             }
         }
@@ -95,7 +103,8 @@ pub(super) fn collect(
 fn nothing_to_forward() -> Mistake {
     let why = "none is set, so there is nothing to forward";
     Mistake::new("TS_EXPOSE, TS_CONNECT, TS_TARGET", why).allowed(
-        "at least one of them, or the arguments of `tailport expose` or `tailport connect`",
+        "at least one of them, [[expose]] or [[connect]] in a file, or the arguments of `tailport \
+         expose` or `tailport connect`",
     )
 }
 
@@ -146,27 +155,27 @@ impl List {
     }
 
     fn add(&mut self, subject: String, forward: Forward) {
+        let mut named = self.forwards.iter().filter(|_| forward.name.is_some());
+        if let Some((first, _)) = named.find(|(_, other)| other.name == forward.name) {
+            let why = format!("has the name of {first}");
+            let name = forward.name.as_deref().unwrap_or_default();
+            self.wrong(&subject, name, why, "a name for each, or none");
+            return;
+        }
         if self.forwards.len() == Forward::MOST {
             self.too_many(&subject);
             return;
         }
-        match self
-            .forwards
-            .iter()
-            .find(|(_, other)| other.collides_with(&forward))
-        {
+        let mut taken = self.forwards.iter();
+        match taken.find(|(_, other)| other.collides_with(&forward)) {
             Some((first, other)) => {
                 let why = format!(
                     "listens on {} like {} of {first}",
                     forward.listen,
                     shown(&other.to_string())
                 );
-                self.wrong(
-                    &subject,
-                    &forward.to_string(),
-                    why,
-                    "one forward for each listening port",
-                );
+                let rule = "one forward for each listening port";
+                self.wrong(&subject, &forward.to_string(), why, rule);
             }
             None => self.forwards.push((subject, forward)),
         }

@@ -1,13 +1,8 @@
 //! Reading a secret from a file that only its owner, and perhaps a group, may read.
 
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-
-use super::path_walk::{self, Missing, WalkError};
+use super::guarded_file::{FileError, GuardedFile};
 use super::secret::{Secret, SecretError};
 
 /// Far more than any key has.
@@ -16,24 +11,12 @@ const LONGEST: u64 = 4096;
 /// Why a key file gives no secret. Its content is in no variant.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeyFileError {
-    /// The way to it.
-    #[error("cannot be reached")]
-    Walk(#[from] WalkError),
-    /// There is no such file.
-    #[error("does not exist")]
-    Missing,
-    /// The system refused.
-    #[error("cannot be read")]
-    Io(#[from] io::Error),
-    /// A directory, a pipe or a device.
-    #[error("is not a regular file")]
-    NotAFile,
+    /// It cannot be had, or is too large for a key.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Its mode lets everyone read or write it.
     #[error("is open to other users (mode {0:04o}): run chmod 600 on it")]
     OpenToOthers(u32),
-    /// Larger than 4096 bytes.
-    #[error("is larger than {LONGEST} bytes, so it is not a key file")]
-    TooLarge,
     /// Its content is no key.
     #[error("holds no key")]
     Content(#[from] SecretError),
@@ -45,29 +28,15 @@ pub(super) enum KeyFileError {
 /// # Errors
 /// When the file is missing, not regular, open to others, too large, or holds no key.
 pub(super) fn read(path: &Path, exempt: &[PathBuf]) -> Result<Secret, KeyFileError> {
-    let place = path_walk::walk(path, Missing::Refuse)?;
-    // Non-blocking, so that a pipe in the file's place cannot hold the program up.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(&place.parent, &place.name, flags, Mode::empty()) {
-        Ok(fd) => std::fs::File::from(fd),
-        Err(Errno::NOENT) => return Err(KeyFileError::Missing),
-        Err(errno) => return Err(KeyFileError::Io(errno.into())),
-    };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(KeyFileError::NotAFile);
-    }
+    let file = GuardedFile::open(path)?;
     let guarded = exempt
         .iter()
-        .any(|directory| is_below(&place.path, directory));
-    if !guarded && metadata.mode() & 0o006 != 0 {
-        return Err(KeyFileError::OpenToOthers(metadata.mode() & 0o7777));
+        .any(|directory| is_below(&file.path, directory));
+    let mode = file.mode();
+    if !guarded && mode & 0o006 != 0 {
+        return Err(KeyFileError::OpenToOthers(mode));
     }
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(KeyFileError::TooLarge);
-    }
+    let bytes = file.read(LONGEST)?;
     let text = String::from_utf8(bytes).map_err(|_| SecretError::BadCharacter)?;
     Ok(text.trim_end_matches(['\n', '\r']).parse()?)
 }
@@ -82,6 +51,8 @@ fn is_below(path: &Path, directory: &Path) -> bool {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use rustix::fs::Mode;
 
     use super::*;
 
@@ -123,13 +94,16 @@ mod tests {
         let error = |path: &Path| read(path, &[]).unwrap_err();
         assert!(matches!(
             error(&files.0.path().join("none")),
-            KeyFileError::Missing
+            KeyFileError::File(FileError::Missing)
         ));
         assert!(matches!(
             error(&files.0.path().join("none/none")),
-            KeyFileError::Walk(_)
+            KeyFileError::File(FileError::Walk(_))
         ));
-        assert!(matches!(error(files.0.path()), KeyFileError::NotAFile));
+        assert!(matches!(
+            error(files.0.path()),
+            KeyFileError::File(FileError::NotAFile)
+        ));
         let empty = files.with("empty", b"", 0o600);
         assert!(matches!(
             error(&empty),
@@ -151,7 +125,10 @@ mod tests {
             KeyFileError::Content(SecretError::BadCharacter)
         ));
         let large = files.with("large", &[b'a'; 5000], 0o600);
-        assert!(matches!(error(&large), KeyFileError::TooLarge));
+        assert!(matches!(
+            error(&large),
+            KeyFileError::File(FileError::TooLarge(_))
+        ));
     }
 
     #[test]
@@ -201,7 +178,10 @@ mod tests {
             0,
         )
         .unwrap();
-        assert!(matches!(read(&path, &[]), Err(KeyFileError::NotAFile)));
+        assert!(matches!(
+            read(&path, &[]),
+            Err(KeyFileError::File(FileError::NotAFile))
+        ));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// The rule text.
+    pub(super) const RULE: &str = "tcp, udp or tls";
+
     /// `tcp`, `udp` or `tls`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,14 +1,13 @@
-//! The configuration: from flags and environment to a [`Config`] that has nothing left to check.
+//! The configuration: from flags, environment and file to a [`Config`] that has nothing left to check.
 //!
 //! ```text
-//! flags, environment ─► settings ─► variables (the one list; envy + serde) ─► readings
+//! flags, environment, file ─► settings ─► variables (the one list; envy + serde) ─► readings
 //!   readings ─► auth_key, state_path, forwards (short_form) ─► Config, or Problems with every mistake
 //! ```
 //!
-//! [`parse`] opens no socket and changes nothing. It reads the key file when one is configured. The
-//! environment is an argument, so that tests never touch the real one. A bad value never falls back
-//! to a default: it is a mistake. A configuration file, when there is one, takes its place between
-//! defaults and environment in `settings`.
+//! [`parse`] opens no socket and changes nothing. It reads the configuration file and the key file
+//! when they are configured. The environment is an argument, so that tests never touch the real one.
+//! A bad value never falls back to a default: it is a mistake.
 
 pub mod address;
 pub mod allow;
@@ -16,15 +15,19 @@ mod auth_key;
 mod connection_count;
 mod control_url;
 pub mod duration;
+mod file;
 mod foreign;
 pub mod forward;
 mod forward_text;
 mod forwards;
+mod guarded_file;
 mod hostname;
 mod key_file;
 pub mod listen;
 mod log;
 mod memory_limit;
+mod nearest;
+mod origin;
 pub mod path_walk;
 mod ports;
 mod problems;
@@ -80,6 +83,8 @@ pub struct Config {
     pub memory_limit: MemoryLimit,
     /// What is logged.
     pub log: LogConfig,
+    /// The configuration file, when there is one.
+    pub file: Option<PathBuf>,
 }
 
 /// The node on the tailnet.
@@ -140,7 +145,8 @@ impl Config {
     }
 }
 
-/// Reads the whole configuration. Flags win over the environment, the environment over defaults.
+/// Reads the whole configuration. Flags win over the environment, the environment over the
+/// file, the file over defaults; forwards of the file and the environment add up.
 ///
 /// # Errors
 /// Every mistake at once, each by its variable, flag or argument, with what is allowed.
@@ -149,8 +155,9 @@ pub fn parse(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Parsed, Problems> {
     let mut settings = Settings::collect(&arguments.flags, environment);
+    let from_file = settings.read_file(arguments.forwards == ForwardArguments::None);
     forwards::prefer_arguments(&arguments.forwards, &mut settings);
-    let config = build(&arguments.forwards, &mut settings);
+    let config = build(&arguments.forwards, from_file, &mut settings);
     let Settings {
         mut mistakes,
         warnings,
@@ -168,7 +175,11 @@ pub fn parse(
 }
 
 /// `None` only when a mistake is noted in the settings.
-fn build(arguments: &ForwardArguments, settings: &mut Settings) -> Option<Config> {
+fn build(
+    arguments: &ForwardArguments,
+    file: Vec<(usize, Forward)>,
+    settings: &mut Settings,
+) -> Option<Config> {
     let read = settings.read();
     let auth_key = auth_key::choose(read.ts_authkey.ok(), read.ts_authkey_file.ok(), settings);
     let state_dir = state_path::choose(read.ts_state_dir.ok(), settings);
@@ -178,6 +189,7 @@ fn build(arguments: &ForwardArguments, settings: &mut Settings) -> Option<Config
         local: read.ts_local_addr.ok(),
     };
     let sources = forwards::Sources {
+        file,
         expose: read.ts_expose.ok(),
         connect: read.ts_connect.ok(),
         short,
@@ -208,5 +220,6 @@ fn build(arguments: &ForwardArguments, settings: &mut Settings) -> Option<Config
             format: read.ts_log_format.ok()?,
             upload: read.ts_log_upload.ok()?.0,
         },
+        file: read.ts_config.ok(),
     })
 }

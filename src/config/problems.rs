@@ -39,7 +39,7 @@ impl Mistake {
         self
     }
 
-    /// The variable, the flag with its variable, or the argument.
+    /// The variable, the flag with its variable, the argument, or the file with line and key.
     pub fn subject(&self) -> &str {
         &self.subject
     }

@@ -1,12 +1,16 @@
-//! The texts of all settings before they are understood: defaults, then the environment, then
-//! flags, the later ones winning. Of the environment only our own names are looked at, so what
-//! other variables hold never matters.
+//! The texts of all settings before they are understood: defaults, then the file, then the
+//! environment, then flags, the later ones winning. Of the environment only our own names are looked
+//! at, so what other variables hold never matters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
+use super::file::{File, Setting};
 use super::foreign;
-use super::problems::Mistake;
+use super::forward::Forward;
+use super::origin::{FileName, Origin};
+use super::problems::{Mistake, chain};
 use super::secret::has_key;
 use super::variable::{DefaultValue, Variable};
 use super::variables::{self, Readings, VARIABLES};
@@ -23,6 +27,12 @@ const SURROUNDINGS: [&str; 4] = [
 pub(super) const KEY_HERE: &str =
     "holds an auth key: it belongs into a file that TS_AUTHKEY_FILE names";
 
+/// The variable that names the file.
+const CONFIG: &str = "TS_CONFIG";
+
+/// The variables that log the node in, of which one is enough.
+const LOGINS: [&str; 2] = ["TS_AUTHKEY", "TS_AUTHKEY_FILE"];
+
 /// Whether a key is expected in this variable, or allowed as part of a path that is never made.
 fn may_hold_key(variable: &Variable) -> bool {
     variable.secret || variable.name == "TS_AUTHKEY_FILE"
@@ -32,8 +42,10 @@ fn may_hold_key(variable: &Variable) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     texts: BTreeMap<&'static str, String>,
-    flagged: BTreeSet<&'static str>,
-    given: BTreeSet<&'static str>,
+    /// Where the text of each setting comes from that is not left to its default.
+    given: BTreeMap<&'static str, Origin>,
+    /// The file, when one is configured, well or badly.
+    pub(super) file: Option<FileName>,
     surroundings: BTreeMap<&'static str, OsString>,
     /// What is wrong so far.
     pub(super) mistakes: Vec<Mistake>,
@@ -65,20 +77,61 @@ impl Settings {
                 settings.warnings.extend(foreign::warning(name));
             }
         }
+        let mut origins = BTreeMap::new();
         for (name, text) in flags {
-            settings.flagged.insert(name);
+            origins.insert(*name, Origin::Flag);
             texts.insert(name, text.clone());
         }
         for variable in VARIABLES {
             if let Some(text) = texts.get(variable.name) {
-                settings.take(variable, text);
+                let origin = origins.remove(variable.name);
+                settings.take(variable, text, origin.unwrap_or(Origin::Environment));
             }
         }
         settings
     }
 
-    fn take(&mut self, variable: &'static Variable, text: &OsStr) {
-        self.given.insert(variable.name);
+    /// Reads the file that TS_CONFIG names and takes what nothing else has given, and its forwards
+    /// with the lines of their tables. Without `forwards` their tables are left alone. What is
+    /// wrong is noted.
+    pub(super) fn read_file(&mut self, forwards: bool) -> Vec<(usize, Forward)> {
+        if !self.is_given(CONFIG) {
+            return Vec::new();
+        }
+        let path = self.texts.get(CONFIG).cloned().unwrap_or_default();
+        let name = FileName::new(&path);
+        // What cannot be read may well say what is forwarded.
+        self.file = Some(name.clone().with_forwards(true));
+        if path.is_empty() {
+            return Vec::new();
+        }
+        let file = match File::read(Path::new(&path), &name.full, forwards) {
+            Ok(file) => file,
+            Err(error) => {
+                self.refuse(CONFIG, chain(&error));
+                return Vec::new();
+            }
+        };
+        // One login at a time: that of the environment takes the place of the file's.
+        let has_login = LOGINS.iter().any(|login| self.is_given(login));
+        for Setting {
+            variable,
+            line,
+            text,
+        } in file.settings
+        {
+            let replaced = has_login && LOGINS.contains(&variable.name);
+            if !replaced && !self.is_given(variable.name) {
+                self.take(variable, text.as_ref(), Origin::File(line));
+            }
+        }
+        self.mistakes.extend(file.mistakes);
+        self.file = Some(name.with_forwards(file.has_forwards));
+        file.forwards
+    }
+
+    fn take(&mut self, variable: &'static Variable, text: &OsStr, origin: Origin) {
+        self.given.insert(variable.name, origin);
         self.texts.remove(variable.name);
         match text.to_str() {
             Some("") => {
@@ -134,17 +187,24 @@ impl Settings {
         }
     }
 
-    /// How the user knows this setting: its variable, or the flag with its variable.
+    /// How the user knows this setting: its variable, the flag with its variable, or the file with
+    /// line and key.
     pub(super) fn label(&self, name: &str) -> String {
-        match variables::find(name).and_then(|variable| variable.flag) {
-            Some(flag) if self.flagged.contains(name) => format!("--{flag} ({name})"),
+        let Some(variable) = variables::find(name) else {
+            return name.to_owned();
+        };
+        match (self.given.get(name), variable.flag, &self.file) {
+            (Some(Origin::Flag), Some(flag), _) => format!("--{flag} ({name})"),
+            (Some(Origin::File(line)), _, Some(file)) => {
+                format!("{}:{line}: {}", file.full, variable.key())
+            }
             _ => name.to_owned(),
         }
     }
 
-    /// Whether the environment or a flag gave this variable, well or badly.
+    /// Whether the file, the environment or a flag gave this variable, well or badly.
     pub(super) fn is_given(&self, name: &str) -> bool {
-        self.given.contains(name)
+        self.given.contains_key(name)
     }
 
     /// One of the variables that say where things are, when it is set and not empty.
@@ -160,12 +220,18 @@ impl Settings {
     pub(super) fn set_aside(&mut self, names: &[&'static str], verb: &str) {
         for name in names {
             self.texts.remove(name);
-            if self.given.remove(name) {
+            if self.given.remove(name).is_some() {
                 self.mistakes.retain(|mistake| mistake.subject() != *name);
                 self.warnings.push(format!(
                     "{name} is not used: {verb} forwards only what its arguments say"
                 ));
             }
+        }
+        if let Some(file) = self.file.as_ref().filter(|file| file.has_forwards) {
+            self.warnings.push(format!(
+                "the forwards of {} are not used: {verb} forwards only what its arguments say",
+                file.full
+            ));
         }
     }
 }

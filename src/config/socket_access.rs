@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The rule text of a mode.
+pub(super) const MODE_RULE: &str = "an octal number from 0 to 0777 in quotes, such as \"0660\"";
+/// The rule text of an owner or group.
+pub(super) const ACCOUNT_RULE: &str = "a name or a number of the system's";
+
 /// Mode, owner and group of a Unix socket. By default only this process's user may open it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketAccess {
@@ -64,9 +69,43 @@ impl fmt::Display for Account {
     }
 }
 
+/// The permission bits that the text says in octal.
+pub(super) fn mode(text: &str) -> Result<u32, &'static str> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("is not an octal number");
+    }
+    match u32::from_str_radix(digits, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        Ok(_) => Err("has more than the bits of user, group and others"),
+        Err(_) => Err("is not an octal number"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mode_is_octal() {
+        assert_eq!(mode("0660"), Ok(0o660));
+        assert_eq!(mode("600"), Ok(0o600));
+        assert_eq!(mode("0o777"), Ok(0o777));
+        for text in [
+            "",
+            "0",
+            "8",
+            "0o",
+            "0690",
+            "rw",
+            "-1",
+            "+7",
+            "1777",
+            "77777777777777",
+        ] {
+            assert_eq!(mode(text).is_ok(), text == "0", "{text:?}");
+        }
+    }
 
     #[test]
     fn an_account_is_a_name_or_a_number() {

@@ -21,8 +21,13 @@ impl fmt::Display for Summary<'_> {
             max_connections,
             memory_limit,
             log,
+            file,
         } = self.0;
         let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<18} {value}");
+        match file {
+            Some(path) => line("TS_CONFIG", &path.display())?,
+            None => line("TS_CONFIG", &"none")?,
+        }
         line(
             "TS_AUTHKEY",
             if node.auth_key.is_some() {

@@ -19,6 +19,8 @@ pub struct Variable {
     pub secret: bool,
     /// Whether it is on or off, so that its flag can stand without a value.
     pub switch: bool,
+    /// Whether the configuration file may set it; secrets and forwards have their own ways.
+    pub in_file: bool,
 }
 
 /// The value of a variable that is not set.
@@ -60,6 +62,19 @@ impl Group {
     }
 }
 
+impl Variable {
+    /// The name without `TS_`, in lower case.
+    pub(super) fn key(&self) -> String {
+        let bare = self.name.strip_prefix("TS_").unwrap_or(self.name);
+        bare.to_lowercase()
+    }
+
+    /// What the setting is called in the configuration file, when it may stand there.
+    pub(super) fn file_key(&self) -> Option<String> {
+        (self.in_file && !self.secret && self.group != Group::Forwards).then(|| self.key())
+    }
+}
+
 impl DefaultValue {
     /// What the tables show.
     pub fn shown(self) -> &'static str {
@@ -80,4 +95,5 @@ pub(super) const PLAIN: Variable = Variable {
     rule: "",
     secret: false,
     switch: false,
+    in_file: true,
 };

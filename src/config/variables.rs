@@ -51,6 +51,11 @@ macro_rules! variables {
 }
 
 variables! {
+    ts_config: PathBuf = {
+        name: "TS_CONFIG", flag: Some("config"), in_file: false,
+        help: "configuration file, in TOML",
+        rule: "a file of at most 1 MiB that other users may not write",
+    }
     ts_authkey: Secret = {
         name: "TS_AUTHKEY", secret: true,
         help: "auth key for the first login; not needed once there is state",

@@ -1,7 +1,8 @@
-//! The configuration contract from outside: what each variable may hold, what is refused, and in
+//! The configuration contract from outside: what each variable and the file may hold, what is refused, and in
 //! which words.
 
 mod auth_key;
+mod file;
 mod forwards;
 mod outputs;
 mod refusals;

@@ -147,7 +147,8 @@ proptest! {
         let mut environment = environment(&[]);
         for (variable, text) in VARIABLES.iter().zip(texts) {
             // No file may be opened by chance.
-            let below = if variable.name == "TS_AUTHKEY_FILE" { "/nonexistent/" } else { "" };
+            let is_file = variable.name.ends_with("_FILE") || variable.name == "TS_CONFIG";
+            let below = if is_file { "/nonexistent/" } else { "" };
             if let Some(text) = text {
                 environment.push((variable.name.into(), format!("{below}{text}").into()));
             }

@@ -82,6 +82,24 @@ fn an_unknown_flag_is_bad_usage() {
 }
 
 #[test]
+fn a_mistake_in_the_file_is_told_by_its_line_and_exits_64() {
+    let home = Home::new();
+    let text =
+        "hostname = 'a'\n[[expose]]\nlisen = 22\ntarget = '127.0.0.1:22'\ndial_timeout = '0s'";
+    let file = home.write_secret("tailport.toml", text);
+    let flag = format!("--config={}", file.display());
+    for arguments in [&["run", &flag][..], &[&flag], &["check", &flag]] {
+        let mut node = Settings::bare().arguments(arguments).spawn();
+        assert_eq!(node.wait_code(SOON), 64, "{arguments:?}");
+        let said = said(&node);
+        for (line, key) in [(3, "expose.lisen"), (5, "expose.dial_timeout")] {
+            let wanted = format!("{}:{line}: {key}: ", file.display());
+            assert!(said.contains(&wanted), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn a_key_file_that_others_may_read_is_refused() {
     let home = Home::new();
     let file = home.write_secret("key", SECRET);

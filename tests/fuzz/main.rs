@@ -10,6 +10,7 @@
 mod command_line;
 mod durations;
 mod environment;
+mod file;
 mod forwards;
 mod input;
 mod paths;

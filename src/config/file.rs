@@ -1,0 +1,161 @@
+//! The configuration file: TOML, to texts of settings and to forwards, each with its line.
+//!
+//! ```text
+//! source (safe reading) ─► toml ─► keys (tables with lines, unknown keys) ─► settings, entry ─► File
+//! ```
+//!
+//! Reading it never stops at a mistake, so that one run names them all.
+
+mod entry;
+mod keys;
+mod source;
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::forward::Forward;
+use super::problems::Mistake;
+use super::variable::{Group, Variable};
+use super::variables::VARIABLES;
+use keys::{Keys, Notes};
+
+pub(super) use source::SourceError;
+
+/// What the key of a forward's table is.
+const EXPOSE: &str = "expose";
+const CONNECT: &str = "connect";
+
+/// What a configuration file says.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    /// The settings in it, each as a text that a variable could hold.
+    pub(super) settings: Vec<Setting>,
+    /// The forwards in it, each with the line of its table.
+    pub(super) forwards: Vec<(usize, Forward)>,
+    /// Whether it has tables of forwards, good or bad.
+    pub(super) has_forwards: bool,
+    /// What is wrong with it, by line.
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// One setting of a file.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// Whose text it is.
+    pub(super) variable: &'static Variable,
+    /// The line of its key.
+    pub(super) line: usize,
+    /// The text.
+    pub(super) text: String,
+}
+
+impl File {
+    /// Reads the file. Without `forwards` their tables are left alone.
+    ///
+    /// # Errors
+    /// When it cannot be read, others may write it, or it is too large or no text.
+    pub(super) fn read(path: &Path, name: &str, forwards: bool) -> Result<File, SourceError> {
+        Ok(File::parse(&source::read(path)?, name, forwards))
+    }
+
+    /// What this text says as the file of this name.
+    fn parse(text: &str, name: &str, forwards: bool) -> File {
+        let mut notes = Notes::new(name, text);
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut broken = false;
+        for error in &errors {
+            broken |= notes.syntax(text, error);
+        }
+        let mut file = File::default();
+        // What is missing in a table that could not be read would be invented.
+        if !broken {
+            file.take(root.get_ref(), forwards, &mut notes);
+        }
+        file.has_forwards |= broken;
+        file.mistakes = notes.into_mistakes();
+        file
+    }
+
+    fn take(&mut self, root: &DeTable<'_>, forwards: bool, notes: &mut Notes<'_>) {
+        let root = Keys::new(root, "", 0);
+        let known = VARIABLES.iter().filter_map(Variable::file_key);
+        let known: Vec<String> = known.chain([EXPOSE, CONNECT].map(str::to_owned)).collect();
+        for (key, line) in root.each(notes) {
+            if [EXPOSE, CONNECT].contains(&key) {
+                self.has_forwards = true;
+            } else if let Some(variable) = VARIABLES
+                .iter()
+                .find(|v| v.file_key().as_deref() == Some(key))
+            {
+                self.settings
+                    .extend(root.joined(key, variable.rule, notes).map(|text| Setting {
+                        variable,
+                        line,
+                        text,
+                    }));
+            } else {
+                match misplaced(key) {
+                    Some(why) => notes.note(line, key, why),
+                    None => notes.unknown(line, key, known.iter().map(String::as_str)),
+                }
+            }
+        }
+        for key in [EXPOSE, CONNECT] {
+            for table in tables(&root, key, notes) {
+                if forwards {
+                    let line = table.line;
+                    let made = entry::forwards(&table, notes);
+                    self.forwards
+                        .extend(made.into_iter().map(|forward| (line, forward)));
+                }
+            }
+        }
+        self.forwards.sort_by_key(|(line, _)| *line);
+    }
+}
+
+/// Why a key that has a variable of its own may not stand in the file.
+fn misplaced(key: &str) -> Option<String> {
+    let is = |variable: &&Variable| variable.key() == key;
+    let variable = VARIABLES.iter().find(is)?;
+    Some(if variable.secret {
+        format!("is a secret, and this file is none: set {key}_file to a file that holds it")
+    } else if variable.group == Group::Forwards {
+        "stands in a table of its forward: [[expose]] or [[connect]]".to_owned()
+    } else {
+        format!("cannot be set in the file: set {}", variable.name)
+    })
+}
+
+/// The tables of an array of tables.
+fn tables<'a, 'i>(
+    root: &Keys<'a, 'i>,
+    key: &'static str,
+    notes: &mut Notes<'_>,
+) -> Vec<Keys<'a, 'i>> {
+    let Some((line, value)) = root.find(key, notes) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let mut is_array = false;
+    if let DeValue::Array(items) = value {
+        is_array = true;
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    found.push(Keys::new(table, key, notes.line(Spanned::span(item).start)));
+                }
+                _ => is_array = false,
+            }
+        }
+    }
+    if !is_array {
+        notes.note(line, key, format!("is no list of tables: write [[{key}]]"));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;
