@@ -18,6 +18,7 @@
 //! | `doors` | the control socket and the admin endpoint |
 //! | `descriptors` | the connection cap against the descriptor limit |
 //! | `memory` | the Go half's soft memory limit |
+//! | `unsupported` | what is configured and not there yet |
 //! | `report` | the READY and ERROR lines, the login URL |
 //! | `failure` | why the program ends, with its exit code |
 
@@ -33,6 +34,7 @@ mod reload;
 mod report;
 mod start;
 mod stop;
+mod unsupported;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -69,6 +71,7 @@ pub struct Prepared {
 /// # Errors
 /// What cannot be had, with what to do.
 pub fn prepare(config: &Config) -> Result<Prepared, Failure> {
+    unsupported::check(config)?;
     descriptors::check(config.max_connections)?;
     let state_dir = StateDir::open(&config.node.state_dir)?;
     tailnet::init(&tailnet::Environment {

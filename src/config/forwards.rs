@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use super::forward::Forward;
 use super::forward_text::ForwardError;
+use super::listen::Listen;
 use super::problems::{Mistake, shown};
 use super::secret::has_key;
 use super::settings::{KEY_HERE, Settings};
@@ -41,6 +42,8 @@ pub(super) struct Sources {
     pub(super) connect: Option<String>,
     /// TS_TARGET and its companions.
     pub(super) short: ShortForm,
+    /// What listens beside the forwards, each with its variable.
+    pub(super) services: Vec<(&'static str, Listen)>,
 }
 
 /// Takes the variables of forwards out when arguments stand in for them.
@@ -91,6 +94,20 @@ pub(super) fn collect(
         }
         ForwardArguments::Connect(items) => {
             list.add_arguments("connect", items, Forward::connect, Forward::CONNECT_RULE);
+        }
+    }
+    for (name, listen) in &sources.services {
+        let forwards = list
+            .forwards
+            .iter()
+            .map(|(whose, forward)| (whose.as_str(), &forward.listen));
+        let before = sources
+            .services
+            .iter()
+            .map(|(name, listen)| (*name, listen));
+        let mut others = forwards.chain(before.take_while(|(before, _)| before != name));
+        if let Some((whose, other)) = others.find(|(_, other)| other.collides_with(listen)) {
+            settings.refuse(name, format_args!("is in the place {other} of {whose}"));
         }
     }
     settings.mistakes.append(&mut list.mistakes);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags, environment, file ─► settings ─► variables (the one list; envy + serde) ─► readings
-//!   readings ─► auth_key, state_path, forwards (short_form) ─► Config, or Problems with every mistake
+//!   readings ─► login, state_path, forwards (short_form) ─► Config, or Problems with every mistake
 //! ```
 //!
 //! [`parse`] opens no socket and changes nothing. It reads the configuration file and the key file
@@ -11,7 +11,6 @@
 
 pub mod address;
 pub mod allow;
-mod auth_key;
 mod connection_count;
 mod control_url;
 pub mod duration;
@@ -25,6 +24,7 @@ mod hostname;
 mod key_file;
 pub mod listen;
 mod log;
+mod login;
 mod memory_limit;
 mod nearest;
 mod origin;
@@ -33,6 +33,7 @@ mod ports;
 mod problems;
 mod reading;
 mod secret;
+mod service_address;
 mod settings;
 mod short_form;
 pub mod socket_access;
@@ -46,6 +47,7 @@ mod variable;
 pub mod variables;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,12 +63,17 @@ pub use log::{LogConfig, LogFilter, LogFormat};
 pub use memory_limit::MemoryLimit;
 pub use problems::{Mistake, Problems, chain};
 pub use secret::{REDACTED, Secret, redact};
+pub use service_address::AdminAddress;
 pub use socket_access::{Account, SocketAccess};
 pub use socket_path::SocketPath;
 pub use summary::Summary;
+pub use tags::Tag;
 
+use login::Login;
+use service_address::{AdminText, Socks5Text};
 use settings::Settings;
 use short_form::ShortForm;
+use tags::Tags;
 
 /// Everything that the program is asked to do.
 #[derive(Clone, Debug)]
@@ -81,6 +88,10 @@ pub struct Config {
     pub max_connections: NonZeroU32,
     /// The soft memory limit of the Go half.
     pub memory_limit: MemoryLimit,
+    /// Where the admin endpoint listens; `None` is nowhere.
+    pub admin: Option<AdminAddress>,
+    /// Where the SOCKS5 proxy listens; `None` is nowhere.
+    pub socks5: Option<SocketAddr>,
     /// What is logged.
     pub log: LogConfig,
     /// The configuration file, when there is one.
@@ -96,8 +107,14 @@ pub struct NodeConfig {
     pub control_url: Option<ControlUrl>,
     /// Its identity's directory, absolute, valid UTF-8. It may not exist yet.
     pub state_dir: PathBuf,
-    /// The key of the first login. Without one and without state, a person must log in.
+    /// The key of the first login. Without one, without a client secret and without state, a person
+    /// must log in.
     pub auth_key: Option<Secret>,
+    /// The client secret that makes a key for the first login. Never beside an auth key; always with
+    /// tags.
+    pub client_secret: Option<Secret>,
+    /// The tags that the node asks for, none twice.
+    pub tags: Vec<Tag>,
     /// Whether it is removed from the tailnet on exit.
     pub ephemeral: bool,
 }
@@ -174,6 +191,17 @@ pub fn parse(
     }
 }
 
+/// The places that the program's own services take, each with its variable.
+fn services(
+    admin: Option<AdminAddress>,
+    socks5: Option<SocketAddr>,
+) -> Vec<(&'static str, Listen)> {
+    let protocol = Protocol::Tcp;
+    let admin = admin.map(|address| ("TS_ADMIN_ADDR", address.listen()));
+    let socks5 = socks5.map(|address| ("TS_SOCKS5_ADDR", Listen::Local { address, protocol }));
+    admin.into_iter().chain(socks5).collect()
+}
+
 /// `None` only when a mistake is noted in the settings.
 fn build(
     arguments: &ForwardArguments,
@@ -181,18 +209,36 @@ fn build(
     settings: &mut Settings,
 ) -> Option<Config> {
     let read = settings.read();
-    let auth_key = auth_key::choose(read.ts_authkey.ok(), read.ts_authkey_file.ok(), settings);
+    let login = login::Sources {
+        auth_key: read.ts_authkey.ok(),
+        auth_key_file: read.ts_authkey_file.ok(),
+        client_secret: read.ts_client_secret.ok(),
+        client_secret_file: read.ts_client_secret_file.ok(),
+    };
+    let Login {
+        auth_key,
+        client_secret,
+    } = login::choose(login, settings);
     let state_dir = state_path::choose(read.ts_state_dir.ok(), settings);
     let short = ShortForm {
         target: read.ts_target.ok(),
         listen: read.ts_listen.ok(),
         local: read.ts_local_addr.ok(),
     };
+    let admin = read
+        .ts_admin_addr
+        .ok()
+        .and_then(|AdminText(address)| address);
+    let socks5 = read
+        .ts_socks5_addr
+        .ok()
+        .and_then(|Socks5Text(address)| address);
     let sources = forwards::Sources {
         file,
         expose: read.ts_expose.ok(),
         connect: read.ts_connect.ok(),
         short,
+        services: services(admin, socks5),
     };
     let forwards = forwards::collect(arguments, sources, settings);
     let more_than_zero = |duration: Duration| Some(duration).filter(|duration| !duration.is_zero());
@@ -202,6 +248,8 @@ fn build(
             control_url: read.ts_control_url.ok(),
             state_dir: state_dir?,
             auth_key,
+            client_secret,
+            tags: read.ts_tags.ok().map_or_else(Vec::new, |Tags(tags)| tags),
             ephemeral: read.ts_ephemeral.ok()?.0,
         },
         forwards,
@@ -215,6 +263,8 @@ fn build(
         },
         max_connections: read.ts_max_connections.ok()?.0,
         memory_limit: read.ts_memory_limit.ok()?,
+        admin,
+        socks5,
         log: LogConfig {
             filter: read.ts_log.ok()?,
             format: read.ts_log_format.ok()?,

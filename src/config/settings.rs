@@ -31,11 +31,16 @@ pub(super) const KEY_HERE: &str =
 const CONFIG: &str = "TS_CONFIG";
 
 /// The variables that log the node in, of which one is enough.
-const LOGINS: [&str; 2] = ["TS_AUTHKEY", "TS_AUTHKEY_FILE"];
+pub(super) const LOGINS: [&str; 4] = [
+    "TS_AUTHKEY",
+    "TS_AUTHKEY_FILE",
+    "TS_CLIENT_SECRET",
+    "TS_CLIENT_SECRET_FILE",
+];
 
 /// Whether a key is expected in this variable, or allowed as part of a path that is never made.
 fn may_hold_key(variable: &Variable) -> bool {
-    variable.secret || variable.name == "TS_AUTHKEY_FILE"
+    variable.secret || LOGINS.contains(&variable.name)
 }
 
 /// Every text that a setting may come from.

@@ -20,6 +20,8 @@ impl fmt::Display for Summary<'_> {
             timeouts,
             max_connections,
             memory_limit,
+            admin,
+            socks5,
             log,
             file,
         } = self.0;
@@ -36,6 +38,19 @@ impl fmt::Display for Summary<'_> {
                 &"none"
             },
         )?;
+        line(
+            "TS_CLIENT_SECRET",
+            if node.client_secret.is_some() {
+                &REDACTED
+            } else {
+                &"none"
+            },
+        )?;
+        let tags: Vec<&str> = node.tags.iter().map(super::Tag::as_str).collect();
+        match tags.as_slice() {
+            [] => line("TS_TAGS", &"none")?,
+            tags => line("TS_TAGS", &tags.join(","))?,
+        }
         match &node.control_url {
             Some(url) => line("TS_CONTROL_URL", url)?,
             None => line("TS_CONTROL_URL", &"Tailscale's")?,
@@ -55,6 +70,14 @@ impl fmt::Display for Summary<'_> {
         }
         line("TS_MAX_CONNECTIONS", max_connections)?;
         line("TS_MEMORY_LIMIT", memory_limit)?;
+        match admin {
+            Some(address) => line("TS_ADMIN_ADDR", address)?,
+            None => line("TS_ADMIN_ADDR", &"off")?,
+        }
+        match socks5 {
+            Some(address) => line("TS_SOCKS5_ADDR", address)?,
+            None => line("TS_SOCKS5_ADDR", &"off")?,
+        }
         line("TS_LOG", &log.filter.as_str())?;
         line("TS_LOG_FORMAT", &log.format.as_str())?;
         line("TS_LOG_UPLOAD", &log.upload)?;

@@ -43,13 +43,21 @@ pub enum Group {
     Forwards,
     /// How long and how much.
     Limits,
+    /// What the program itself offers.
+    Services,
     /// What is logged.
     Logs,
 }
 
 impl Group {
     /// Every group, in the order shown.
-    pub const ALL: [Group; 4] = [Group::Node, Group::Forwards, Group::Limits, Group::Logs];
+    pub const ALL: [Group; 5] = [
+        Group::Node,
+        Group::Forwards,
+        Group::Limits,
+        Group::Services,
+        Group::Logs,
+    ];
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -57,6 +65,7 @@ impl Group {
             Group::Node => "Node and login",
             Group::Forwards => "Forwards",
             Group::Limits => "Timeouts and limits",
+            Group::Services => "Services",
             Group::Logs => "Logs",
         }
     }

@@ -17,8 +17,10 @@ use super::log::{self, LogFilter, LogFormat};
 use super::memory_limit::{self, MemoryLimit};
 use super::reading::Reading;
 use super::secret::Secret;
+use super::service_address::{self, AdminText, Socks5Text};
 use super::switch::{self, Switch};
 pub use super::tables::{help_text, markdown_table};
+use super::tags::{self, Tags};
 use super::variable::PLAIN;
 pub use super::variable::{DefaultValue, Group, Variable};
 
@@ -59,13 +61,29 @@ variables! {
     ts_authkey: Secret = {
         name: "TS_AUTHKEY", secret: true,
         help: "auth key for the first login; not needed once there is state",
-        rule: "a key without white space; not together with TS_AUTHKEY_FILE",
+        rule: "a key without white space; not together with another login",
     }
     ts_authkey_file: PathBuf = {
         name: "TS_AUTHKEY_FILE", flag: Some("authkey-file"),
         default: DefaultValue::Described("the systemd credential ts-authkey, if there is one"),
         help: "file that holds the auth key",
-        rule: "a file that other users may not read; not together with TS_AUTHKEY",
+        rule: "a file that other users may not read; not together with another login",
+    }
+    ts_client_secret: Secret = {
+        name: "TS_CLIENT_SECRET", secret: true,
+        help: "client secret of an OAuth client, which makes an auth key for the first login",
+        rule: "a secret without white space; not together with another login; needs TS_TAGS",
+    }
+    ts_client_secret_file: PathBuf = {
+        name: "TS_CLIENT_SECRET_FILE", flag: Some("client-secret-file"),
+        help: "file that holds the client secret",
+        rule: "a file that other users may not read; not together with another login; needs \
+            TS_TAGS",
+    }
+    ts_tags: Tags = {
+        name: "TS_TAGS", flag: Some("tags"),
+        help: "tags that the node asks for, separated by commas",
+        rule: tags::RULE,
     }
     ts_control_url: ControlUrl = {
         name: "TS_CONTROL_URL", flag: Some("control-url"),
@@ -173,6 +191,18 @@ variables! {
         help: "soft memory limit of the Go half; auto is a share of the cgroup's limit, else a \
             measured value",
         rule: memory_limit::RULE,
+    }
+    ts_admin_addr: AdminText = {
+        name: "TS_ADMIN_ADDR", group: Group::Services, flag: Some("admin-addr"),
+        default: DefaultValue::Text("off"),
+        help: "where health, metrics and status are served, over HTTP and for reading only",
+        rule: service_address::ADMIN_RULE,
+    }
+    ts_socks5_addr: Socks5Text = {
+        name: "TS_SOCKS5_ADDR", group: Group::Services, flag: Some("socks5-addr"),
+        default: DefaultValue::Text("off"),
+        help: "where programs of this machine reach the tailnet through a SOCKS5 proxy",
+        rule: service_address::SOCKS5_RULE,
     }
     ts_log: LogFilter = {
         name: "TS_LOG", group: Group::Logs, flag: Some("log"), default: DefaultValue::Text("info"),

@@ -182,6 +182,8 @@ fn a_login_of_the_environment_takes_the_place_of_the_files() {
     );
     let config = file.with(&[("TS_AUTHKEY", "tskey-own")]).unwrap().config;
     assert_eq!(config.node.auth_key.unwrap().expose(), "tskey-own");
+    let client = [("TS_CLIENT_SECRET", "tskey-client"), ("TS_TAGS", "tag:a")];
+    assert!(file.with(&client).unwrap().config.node.auth_key.is_none());
 }
 
 #[test]

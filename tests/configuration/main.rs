@@ -1,9 +1,9 @@
 //! The configuration contract from outside: what each variable and the file may hold, what is refused, and in
 //! which words.
 
-mod auth_key;
 mod file;
 mod forwards;
+mod login;
 mod outputs;
 mod refusals;
 mod sources;

@@ -65,6 +65,7 @@ fn check_prints_the_settings_in_effect_without_secrets() {
     );
     let elsewhere = [
         "TS_AUTHKEY_FILE",
+        "TS_CLIENT_SECRET_FILE",
         "TS_EXPOSE",
         "TS_CONNECT",
         "TS_TARGET",

@@ -87,6 +87,11 @@ fn malformed_switches_limits_and_log_settings_are_refused() {
         ("TS_MEMORY_LIMIT", "lots"),
         ("TS_LOG", "verbose"),
         ("TS_LOG_FORMAT", "xml"),
+        ("TS_ADMIN_ADDR", "on"),
+        ("TS_ADMIN_ADDR", "tailnet:0"),
+        ("TS_SOCKS5_ADDR", "tailnet:1080"),
+        ("TS_TAGS", "web"),
+        ("TS_TAGS", "tag:a,tag:a"),
     ] {
         refused(&[(name, text)], name, text);
     }
@@ -154,6 +159,43 @@ fn a_value_that_is_not_utf8_is_a_mistake_of_every_variable() {
             "{found}"
         );
     }
+}
+
+#[test]
+fn a_service_in_the_place_of_something_else_is_refused() {
+    for (pairs, name, whose) in [
+        (
+            &[("TS_CONNECT", "80=a:1"), ("TS_ADMIN_ADDR", "80")][..],
+            "TS_ADMIN_ADDR",
+            "TS_CONNECT",
+        ),
+        (
+            &[("TS_EXPOSE", "80"), ("TS_ADMIN_ADDR", "tailnet:80")],
+            "TS_ADMIN_ADDR",
+            "TS_EXPOSE",
+        ),
+        (
+            &[
+                ("TS_EXPOSE", "1"),
+                ("TS_ADMIN_ADDR", "80"),
+                ("TS_SOCKS5_ADDR", "0.0.0.0:80"),
+            ],
+            "TS_SOCKS5_ADDR",
+            "TS_ADMIN_ADDR",
+        ),
+    ] {
+        let found = mistakes(pairs);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].starts_with(name), "{}", found[0]);
+        assert!(
+            found[0].contains(&format!("of {whose}; allowed: ")),
+            "{}",
+            found[0]
+        );
+    }
+    good(&[("TS_ADMIN_ADDR", "80"), ("TS_SOCKS5_ADDR", "81")]);
+    good(&[("TS_ADMIN_ADDR", "tailnet:80"), ("TS_SOCKS5_ADDR", "80")]);
+    good(&[("TS_ADMIN_ADDR", "0"), ("TS_SOCKS5_ADDR", "0")]);
 }
 
 #[test]

@@ -19,6 +19,11 @@ fn defaults_are_the_documented_ones() {
     );
     assert!(config.node.auth_key.is_none());
     assert!(!config.node.ephemeral);
+    assert!(config.node.client_secret.is_none() && config.node.tags.is_empty());
+    assert_eq!(
+        (config.admin, config.socks5, config.file),
+        (None, None, None)
+    );
     assert_eq!(config.timeouts.start, Duration::from_secs(30));
     assert_eq!(config.timeouts.login, Duration::from_secs(600));
     assert_eq!(config.timeouts.dial, Duration::from_secs(5));
@@ -51,7 +56,13 @@ fn every_setting_takes_effect() {
         ("TS_LOG", "warn,tailport=debug"),
         ("TS_LOG_FORMAT", "json"),
         ("TS_LOG_UPLOAD", "1"),
+        ("TS_TAGS", "tag:web"),
+        ("TS_ADMIN_ADDR", "tailnet:9090"),
+        ("TS_SOCKS5_ADDR", "1080"),
     ]);
+    assert_eq!(config.node.tags[0].as_str(), "tag:web");
+    assert_eq!(config.admin.unwrap().to_string(), "tailnet:9090");
+    assert_eq!(config.socks5.unwrap().to_string(), "127.0.0.1:1080");
     assert_eq!(config.node.auth_key.unwrap().expose(), "tskey-auth-1");
     assert_eq!(
         config.node.control_url.unwrap().as_str(),

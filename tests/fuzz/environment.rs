@@ -37,6 +37,7 @@ const VALUES: &[&str] = &[
     "[conn{port=22}]=debug",
     "json",
     "tag:a,tag:b",
+    "tailnet:9090",
 ];
 
 /// Names that say where things are.
@@ -144,6 +145,8 @@ fn keeps_its_promises(config: &Config) -> Verdict {
         );
     }
     prop_assert!(config.node.state_dir.is_absolute() && config.node.state_dir.to_str().is_some());
+    prop_assert!(config.node.auth_key.is_none() || config.node.client_secret.is_none());
+    prop_assert!(config.node.client_secret.is_none() || !config.node.tags.is_empty());
     prop_assert!((1..=63).contains(&config.node.hostname.len()));
     let times = &config.timeouts;
     prop_assert!(!times.start.is_zero() && !times.dial.is_zero());
