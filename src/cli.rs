@@ -86,7 +86,7 @@ pub fn check(
             if let Err(error) = state_dir::examine(&parsed.config.node.state_dir) {
                 let _ = writeln!(err, "warning: {}", config::chain(&error));
             }
-            let _ = write!(out, "{}", parsed.config.summary());
+            let _ = write!(out, "{}", parsed.summary());
             Exit::Success
         }
         Err(problems) => {

@@ -55,19 +55,23 @@ pub(super) fn prefer_arguments(arguments: &ForwardArguments, settings: &mut Sett
     }
 }
 
-/// Every forward. What is wrong is noted in the settings, and then the list may be short of some.
+/// Every forward, and where each comes from in a word. What is wrong is noted in the settings, and
+/// then the list may be short of some.
 pub(super) fn collect(
     arguments: &ForwardArguments,
     sources: Sources,
     settings: &mut Settings,
-) -> Vec<Forward> {
+) -> (Vec<Forward>, Vec<String>) {
     let mut list = List::default();
     match arguments {
         ForwardArguments::None => {
             let file = settings.file.clone().unwrap_or_default();
             for (line, forward) in sources.file {
-                let subject = format!("{}:{line}: {}", file.full, forward.kind());
-                list.add(subject, forward);
+                let whose = Whose {
+                    full: format!("{}:{line}: {}", file.full, forward.kind()),
+                    short: format!("{}:{line}", file.short),
+                };
+                list.add(&whose, forward);
             }
             list.add_items(
                 "TS_EXPOSE",
@@ -82,7 +86,7 @@ pub(super) fn collect(
                 Forward::CONNECT_RULE,
             );
             for forward in sources.short.forwards(settings) {
-                list.add("TS_TARGET".to_owned(), forward);
+                list.add(&Whose::variable("TS_TARGET"), forward);
             }
             let none_is_given = !VARIABLES.iter().any(|name| settings.is_given(name));
             if none_is_given && !file.has_forwards {
@@ -100,7 +104,7 @@ pub(super) fn collect(
         let forwards = list
             .forwards
             .iter()
-            .map(|(whose, forward)| (whose.as_str(), &forward.listen));
+            .map(|(whose, forward)| (whose.full.as_str(), &forward.listen));
         let before = sources
             .services
             .iter()
@@ -111,10 +115,10 @@ pub(super) fn collect(
         }
     }
     settings.mistakes.append(&mut list.mistakes);
-    list.forwards
-        .into_iter()
-        .map(|(_, forward)| forward)
-        .collect()
+    let forwards = list.forwards.into_iter();
+    forwards
+        .map(|(whose, forward)| (forward, whose.short))
+        .unzip()
 }
 
 fn nothing_to_forward() -> Mistake {
@@ -127,90 +131,108 @@ fn nothing_to_forward() -> Mistake {
 
 type Read = fn(&str) -> Result<Vec<Forward>, ForwardError>;
 
+/// Who said a forward.
+#[derive(Clone)]
+struct Whose {
+    /// For mistakes.
+    full: String,
+    /// In a word.
+    short: String,
+}
+
+impl Whose {
+    fn variable(name: &str) -> Whose {
+        Whose {
+            full: name.to_owned(),
+            short: name.to_owned(),
+        }
+    }
+}
+
 /// Forwards so far, each with who said it.
 #[derive(Default)]
 struct List {
-    forwards: Vec<(String, Forward)>,
+    forwards: Vec<(Whose, Forward)>,
     mistakes: Vec<Mistake>,
     full: bool,
 }
 
 impl List {
     fn add_items(&mut self, name: &str, items: Option<&str>, read: Read, rule: &str) {
+        let whose = Whose::variable(name);
         for item in items.into_iter().flat_map(|items| items.split(',')) {
-            self.add_read(name, item, read, rule);
+            self.add_read(&whose, item, read, rule);
         }
     }
 
     fn add_arguments(&mut self, verb: &str, items: &[OsString], read: Read, rule: &str) {
-        let subject = format!("argument of {verb}");
+        let whose = Whose {
+            full: format!("argument of {verb}"),
+            short: "argument".to_owned(),
+        };
         if items.is_empty() {
-            self.mistakes
-                .push(Mistake::new(&subject, "is missing").allowed(rule));
+            let mistake = Mistake::new(&whose.full, "is missing").allowed(rule);
+            self.mistakes.push(mistake);
         }
         for item in items {
+            let lossy = item.to_string_lossy();
             match item.to_str() {
-                Some(item) if has_key(item) => self.wrong(&subject, item, KEY_HERE, rule),
-                Some(item) => self.add_read(&subject, item, read, rule),
-                None => self.wrong(
-                    &subject,
-                    &item.to_string_lossy(),
-                    "is not valid UTF-8",
-                    rule,
-                ),
+                Some(item) if has_key(item) => self.wrong(&whose, item, KEY_HERE, rule),
+                Some(item) => self.add_read(&whose, item, read, rule),
+                None => self.wrong(&whose, &lossy, "is not valid UTF-8", rule),
             }
         }
     }
 
-    fn add_read(&mut self, subject: &str, item: &str, read: Read, rule: &str) {
+    fn add_read(&mut self, whose: &Whose, item: &str, read: Read, rule: &str) {
         match read(item) {
             Ok(forwards) => forwards
                 .into_iter()
-                .for_each(|forward| self.add(subject.to_owned(), forward)),
-            Err(error) => self.wrong(subject, item, error, rule),
+                .for_each(|forward| self.add(whose, forward)),
+            Err(error) => self.wrong(whose, item, error, rule),
         }
     }
 
-    fn add(&mut self, subject: String, forward: Forward) {
+    fn add(&mut self, whose: &Whose, forward: Forward) {
         let mut named = self.forwards.iter().filter(|_| forward.name.is_some());
         if let Some((first, _)) = named.find(|(_, other)| other.name == forward.name) {
-            let why = format!("has the name of {first}");
+            let why = format!("has the name of {}", first.full);
             let name = forward.name.as_deref().unwrap_or_default();
-            self.wrong(&subject, name, why, "a name for each, or none");
+            self.wrong(whose, name, why, "a name for each, or none");
             return;
         }
         if self.forwards.len() == Forward::MOST {
-            self.too_many(&subject);
+            self.too_many(whose);
             return;
         }
         let mut taken = self.forwards.iter();
         match taken.find(|(_, other)| other.collides_with(&forward)) {
             Some((first, other)) => {
+                let other = shown(&other.to_string());
                 let why = format!(
-                    "listens on {} like {} of {first}",
-                    forward.listen,
-                    shown(&other.to_string())
+                    "listens on {} like {other} of {}",
+                    forward.listen, first.full
                 );
                 let rule = "one forward for each listening port";
-                self.wrong(&subject, &forward.to_string(), why, rule);
+                self.wrong(whose, &forward.to_string(), why, rule);
             }
-            None => self.forwards.push((subject, forward)),
+            None => self.forwards.push((whose.clone(), forward)),
         }
     }
 
     /// Notes once that there are too many.
-    fn too_many(&mut self, subject: &str) {
+    fn too_many(&mut self, whose: &Whose) {
         if !self.full {
             self.full = true;
             let why = format!("brings more than {} forwards together", Forward::MOST);
-            self.mistakes.push(
-                Mistake::new(subject, why).allowed("fewer, or several nodes that share them"),
-            );
+            let rule = "fewer, or several nodes that share them";
+            self.mistakes
+                .push(Mistake::new(&whose.full, why).allowed(rule));
         }
     }
 
-    fn wrong(&mut self, subject: &str, item: &str, why: impl Display, rule: &str) {
+    fn wrong(&mut self, whose: &Whose, item: &str, why: impl Display, rule: &str) {
         self.mistakes
-            .push(Mistake::new(subject, why).given(item).allowed(rule));
+            .push(Mistake::new(&whose.full, why).given(item).allowed(rule));
     }
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::key_file::{self, KeyFileError};
+use super::origin::Origin;
 use super::problems::{Mistake, chain};
 use super::secret::{REDACTED, Secret};
 use super::settings::{LOGINS, Settings};
@@ -93,7 +94,10 @@ fn file(name: &'static str, path: Option<PathBuf>, settings: &mut Settings) -> O
 fn credential(settings: &mut Settings) -> Option<Secret> {
     let path = credentials_directory(settings)?.join(CREDENTIAL);
     match key_file::read(&path, &exempt(settings)) {
-        Ok(key) => Some(key),
+        Ok(key) => {
+            settings.found("TS_AUTHKEY", Origin::Credential);
+            Some(key)
+        }
         Err(error) if is_missing(&error) => None,
         Err(error) => {
             settings.mistakes.push(Mistake::new(

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags, environment, file ─► settings ─► variables (the one list; envy + serde) ─► readings
-//!   readings ─► login, state_path, forwards (short_form) ─► Config, or Problems with every mistake
+//!   readings ─► login, state_path, forwards (short_form) ─► assemble ─► Config, or Problems with every mistake
 //! ```
 //!
 //! [`parse`] opens no socket and changes nothing. It reads the configuration file and the key file
@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod allow;
+mod assemble;
 mod connection_count;
 mod control_url;
 pub mod duration;
@@ -61,6 +62,7 @@ pub use forwards::ForwardArguments;
 pub use listen::{Listen, Protocol};
 pub use log::{LogConfig, LogFilter, LogFormat};
 pub use memory_limit::MemoryLimit;
+pub use origin::Origins;
 pub use problems::{Mistake, Problems, chain};
 pub use secret::{REDACTED, Secret, redact};
 pub use service_address::AdminAddress;
@@ -69,11 +71,7 @@ pub use socket_path::SocketPath;
 pub use summary::Summary;
 pub use tags::Tag;
 
-use login::Login;
-use service_address::{AdminText, Socks5Text};
 use settings::Settings;
-use short_form::ShortForm;
-use tags::Tags;
 
 /// Everything that the program is asked to do.
 #[derive(Clone, Debug)]
@@ -153,12 +151,27 @@ pub struct Parsed {
     pub config: Config,
     /// Things that are odd but not wrong, such as an unknown variable; to be logged.
     pub warnings: Vec<String>,
+    /// Where everything in it comes from.
+    pub origins: Origins,
 }
 
 impl Config {
     /// The settings in effect as text, secrets redacted.
     pub fn summary(&self) -> Summary<'_> {
-        Summary(self)
+        Summary {
+            config: self,
+            origins: None,
+        }
+    }
+}
+
+impl Parsed {
+    /// The settings in effect as text, each with where it comes from, secrets redacted.
+    pub fn summary(&self) -> Summary<'_> {
+        Summary {
+            config: &self.config,
+            origins: Some(&self.origins),
+        }
     }
 }
 
@@ -174,14 +187,20 @@ pub fn parse(
     let mut settings = Settings::collect(&arguments.flags, environment);
     let from_file = settings.read_file(arguments.forwards == ForwardArguments::None);
     forwards::prefer_arguments(&arguments.forwards, &mut settings);
-    let config = build(&arguments.forwards, from_file, &mut settings);
+    let config = assemble::config(&arguments.forwards, from_file, &mut settings);
+    let origins = |forwards| settings.origins(forwards);
+    let config = config.map(|(config, forwards)| (config, origins(forwards)));
     let Settings {
         mut mistakes,
         warnings,
         ..
     } = settings;
     match config {
-        Some(config) if mistakes.is_empty() => Ok(Parsed { config, warnings }),
+        Some((config, origins)) if mistakes.is_empty() => Ok(Parsed {
+            config,
+            warnings,
+            origins,
+        }),
         _ => {
             if mistakes.is_empty() {
                 mistakes.push(Mistake::new("configuration", "is incomplete"));
@@ -189,87 +208,4 @@ pub fn parse(
             Err(Problems { mistakes, warnings })
         }
     }
-}
-
-/// The places that the program's own services take, each with its variable.
-fn services(
-    admin: Option<AdminAddress>,
-    socks5: Option<SocketAddr>,
-) -> Vec<(&'static str, Listen)> {
-    let protocol = Protocol::Tcp;
-    let admin = admin.map(|address| ("TS_ADMIN_ADDR", address.listen()));
-    let socks5 = socks5.map(|address| ("TS_SOCKS5_ADDR", Listen::Local { address, protocol }));
-    admin.into_iter().chain(socks5).collect()
-}
-
-/// `None` only when a mistake is noted in the settings.
-fn build(
-    arguments: &ForwardArguments,
-    file: Vec<(usize, Forward)>,
-    settings: &mut Settings,
-) -> Option<Config> {
-    let read = settings.read();
-    let login = login::Sources {
-        auth_key: read.ts_authkey.ok(),
-        auth_key_file: read.ts_authkey_file.ok(),
-        client_secret: read.ts_client_secret.ok(),
-        client_secret_file: read.ts_client_secret_file.ok(),
-    };
-    let Login {
-        auth_key,
-        client_secret,
-    } = login::choose(login, settings);
-    let state_dir = state_path::choose(read.ts_state_dir.ok(), settings);
-    let short = ShortForm {
-        target: read.ts_target.ok(),
-        listen: read.ts_listen.ok(),
-        local: read.ts_local_addr.ok(),
-    };
-    let admin = read
-        .ts_admin_addr
-        .ok()
-        .and_then(|AdminText(address)| address);
-    let socks5 = read
-        .ts_socks5_addr
-        .ok()
-        .and_then(|Socks5Text(address)| address);
-    let sources = forwards::Sources {
-        file,
-        expose: read.ts_expose.ok(),
-        connect: read.ts_connect.ok(),
-        short,
-        services: services(admin, socks5),
-    };
-    let forwards = forwards::collect(arguments, sources, settings);
-    let more_than_zero = |duration: Duration| Some(duration).filter(|duration| !duration.is_zero());
-    Some(Config {
-        node: NodeConfig {
-            hostname: read.ts_hostname.ok()?.0,
-            control_url: read.ts_control_url.ok(),
-            state_dir: state_dir?,
-            auth_key,
-            client_secret,
-            tags: read.ts_tags.ok().map_or_else(Vec::new, |Tags(tags)| tags),
-            ephemeral: read.ts_ephemeral.ok()?.0,
-        },
-        forwards,
-        timeouts: Timeouts {
-            start: read.ts_timeout.ok()?.0,
-            login: read.ts_login_timeout.ok()?.0,
-            dial: read.ts_dial_timeout.ok()?.0,
-            idle: more_than_zero(read.ts_idle_timeout.ok()?.0),
-            drain: read.ts_drain_timeout.ok()?.0,
-            keepalive: more_than_zero(read.ts_keepalive.ok()?.0),
-        },
-        max_connections: read.ts_max_connections.ok()?.0,
-        memory_limit: read.ts_memory_limit.ok()?,
-        admin,
-        socks5,
-        log: LogConfig {
-            filter: read.ts_log.ok()?,
-            format: read.ts_log_format.ok()?,
-            upload: read.ts_log_upload.ok()?.0,
-        },
-        file: read.ts_config.ok(),
-    })
 }

@@ -1,5 +1,7 @@
 //! Where a setting's text comes from.
 
+use std::collections::BTreeMap;
+
 use super::secret::redact;
 
 /// Who said a setting that is not left to its default.
@@ -11,6 +13,8 @@ pub(super) enum Origin {
     Environment,
     /// A flag.
     Flag,
+    /// A systemd credential.
+    Credential,
 }
 
 /// How the configuration file is called in what people read.
@@ -42,5 +46,36 @@ impl FileName {
             has_forwards,
             ..self
         }
+    }
+}
+
+/// Where everything in a configuration comes from, in a word each: `default`, `environment`,
+/// `credential`, a flag, or the file with its line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    settings: BTreeMap<&'static str, String>,
+    forwards: Vec<String>,
+}
+
+impl Origins {
+    /// Those of settings that are not left to their defaults, and of the forwards in their order.
+    pub(super) fn new(
+        settings: impl Iterator<Item = (&'static str, String)>,
+        forwards: Vec<String>,
+    ) -> Origins {
+        Origins {
+            settings: settings.collect(),
+            forwards,
+        }
+    }
+
+    /// That of a variable.
+    pub fn of(&self, name: &str) -> &str {
+        self.settings.get(name).map_or("default", String::as_str)
+    }
+
+    /// That of a forward, by its place in the configuration.
+    pub fn of_forward(&self, index: usize) -> &str {
+        self.forwards.get(index).map_or("", String::as_str)
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::file::{File, Setting};
 use super::foreign;
 use super::forward::Forward;
-use super::origin::{FileName, Origin};
+use super::origin::{FileName, Origin, Origins};
 use super::problems::{Mistake, chain};
 use super::secret::has_key;
 use super::variable::{DefaultValue, Variable};
@@ -205,6 +205,32 @@ impl Settings {
             }
             _ => name.to_owned(),
         }
+    }
+
+    /// Where this setting comes from, in a word, when it is not left to its default.
+    fn origin(&self, name: &str) -> Option<String> {
+        let variable = variables::find(name)?;
+        Some(match (self.given.get(name)?, variable.flag, &self.file) {
+            (Origin::Flag, Some(flag), _) => format!("--{flag}"),
+            (Origin::File(line), _, Some(file)) => format!("{}:{line}", file.short),
+            (Origin::Credential, ..) => "credential".to_owned(),
+            _ => "environment".to_owned(),
+        })
+    }
+
+    /// Notes that this setting has been found where nobody had to name it.
+    pub(super) fn found(&mut self, name: &'static str, origin: Origin) {
+        self.given.insert(name, origin);
+    }
+
+    /// Where everything comes from; the forwards' own origins are known already.
+    pub(super) fn origins(&self, forwards: Vec<String>) -> Origins {
+        let settings = VARIABLES.iter().filter_map(|variable| {
+            let file = format!("{}_FILE", variable.name);
+            let origin = self.origin(variable.name).or_else(|| self.origin(&file));
+            Some((variable.name, origin?))
+        });
+        Origins::new(settings, forwards)
     }
 
     /// Whether the file, the environment or a flag gave this variable, well or badly.

@@ -86,6 +86,55 @@ fn check_prints_the_settings_in_effect_without_secrets() {
 }
 
 #[test]
+fn check_says_where_everything_comes_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("t.toml");
+    let text = "hostname = 'web'\ntimeout = '7s'\n\n[[expose]]\nname = 'ssh'\nlisten = 2222\n\
+                target = '127.0.0.1:22'\nallow = ['tag:a', 'bob@example.com']\n";
+    fs::write(&file, text).unwrap();
+    fs::write(directory.path().join("ts-authkey"), "tskey-auth-s3cret").unwrap();
+    let arguments = Arguments {
+        flags: vec![
+            ("TS_CONFIG", file.into()),
+            ("TS_DRAIN_TIMEOUT", "1s".into()),
+        ],
+        ..Arguments::default()
+    };
+    let credentials = directory.path().to_str().unwrap();
+    let environment = environment(&[
+        ("CREDENTIALS_DIRECTORY", credentials),
+        ("TS_TIMEOUT", "8s"),
+        ("TS_CONNECT", "80=a:1"),
+    ]);
+    let parsed = config::parse(&arguments, environment).unwrap();
+    let out = parsed.summary().to_string();
+    for wanted in [
+        ["TS_HOSTNAME", "t.toml:1", "web"],
+        ["TS_TIMEOUT", "environment", "8s"],
+        ["TS_DRAIN_TIMEOUT", "--drain-timeout", "1s"],
+        ["TS_LOG", "default", "info"],
+        ["TS_AUTHKEY", "credential", "REDACTED"],
+        ["expose", "t.toml:4", "2222/tcp to 127.0.0.1:22"],
+        ["connect", "TS_CONNECT", "127.0.0.1:80 to a:1"],
+    ] {
+        let row = |line: &&str| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|w| !w.is_empty())
+                .eq(wanted)
+        };
+        assert!(out.lines().any(|line| row(&line)), "{wanted:?}: {out}");
+    }
+    assert!(out.contains("name ssh, allow tag:a,"), "{out}");
+    for line in out
+        .lines()
+        .filter(|line| !line.contains("t.toml") && !line.contains("STATE"))
+    {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
 fn check_of_a_bad_configuration_is_64_on_stderr() {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     assert_eq!(

@@ -112,8 +112,11 @@ fn any_flags_and_arguments_are_a_configuration_or_their_mistakes() {
 /// Whatever a user would see of it.
 pub(crate) fn shown(result: &Result<Parsed, Problems>) -> String {
     match result {
-        Ok(Parsed { config, warnings }) => {
-            format!("{}\n{config:?}\n{}", config.summary(), warnings.join("\n"))
+        Ok(parsed) => {
+            let Parsed {
+                config, warnings, ..
+            } = parsed;
+            format!("{}\n{config:?}\n{}", parsed.summary(), warnings.join("\n"))
         }
         Err(problems) => format!("{problems}\n{}", problems.warnings.join("\n")),
     }
