@@ -110,6 +110,8 @@ pub enum ErrorKind {
     PortInUse,
     /// The node is not connected to its tailnet.
     NotRunning,
+    /// The tailnet offers no certificate for the name.
+    NoCertificates,
     /// The control server refused the key or the node.
     LoginRefused,
     /// A person must log in, or extend the key.
@@ -124,7 +126,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of the contract's table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Refused,
         Self::Reset,
         Self::Unreachable,
@@ -136,6 +138,7 @@ impl ErrorKind {
         Self::NotInTailnet,
         Self::PortInUse,
         Self::NotRunning,
+        Self::NoCertificates,
         Self::LoginRefused,
         Self::LoginNeeded,
         Self::StateUnusable,
@@ -157,6 +160,7 @@ impl ErrorKind {
             Self::NotInTailnet => "not_in_tailnet",
             Self::PortInUse => "port_in_use",
             Self::NotRunning => "not_running",
+            Self::NoCertificates => "no_certificates",
             Self::LoginRefused => "login_refused",
             Self::LoginNeeded => "login_needed",
             Self::StateUnusable => "state_unusable",

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+use super::certificate::Certificate;
 use super::connection::ConnectionId;
 use super::error::Failure;
 use super::peer::{Own, Peer, WhoIs};
@@ -45,6 +46,7 @@ mailbox!(WhoIsAnswer, "whois", ["whois", "error"]);
 mailbox!(StatusAnswer, "status", ["own", "peer", "complete", "error"]);
 mailbox!(Ping, "ping", ["pong", "error"]);
 mailbox!(Flush, "flush", ["flushed"]);
+mailbox!(CertificateAnswer, "certificate", ["certificate", "error"]);
 mailbox!(Logout, "logout", ["logged_out", "error"]);
 mailbox!(Close, "close", ["closed"]);
 mailbox!(Log, "logs", ["log"]);
@@ -122,6 +124,13 @@ pub(crate) enum Flush {
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum CertificateAnswer {
+    Certificate(Certificate),
+    Error(Failure),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Logout {
     LoggedOut,
     Error(Failure),
@@ -162,6 +171,9 @@ pub struct NodeInfo {
     pub key_expiry: Option<SystemTime>,
     /// Whether the key has expired.
     pub expired: bool,
+    /// The names that it can have certificates for; empty when the tailnet offers
+    /// none.
+    pub cert_domains: Vec<String>,
 }
 
 /// Something that the node says is not well.

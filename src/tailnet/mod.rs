@@ -22,6 +22,7 @@
 //! Values that hold a descriptor are made inside a tokio runtime with I/O enabled;
 //! elsewhere making them panics.
 
+mod certificate;
 mod connection;
 mod dialer;
 mod environment;
@@ -38,6 +39,7 @@ mod questions;
 mod stream;
 mod sys;
 
+pub use certificate::Certificate;
 pub use connection::{ConnectionId, Direction, End};
 pub use dialer::Dialer;
 pub use environment::{Environment, init};

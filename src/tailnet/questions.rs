@@ -1,12 +1,14 @@
-//! Questions to a node: who an address is, how things are, whether a peer lives.
+//! Questions to a node: who an address is, how things are, whether a peer lives,
+//! what its certificate is.
 
 use std::ffi::CString;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::certificate::Certificate;
 use super::error::Error;
 use super::mailbox::Mailbox;
-use super::message::{Ping, StatusAnswer, WhoIsAnswer};
+use super::message::{CertificateAnswer, Ping, StatusAnswer, WhoIsAnswer};
 use super::options::milliseconds;
 use super::peer::{Path, Pong, Status, WhoIs};
 use super::protocol::ProtocolError;
@@ -79,6 +81,30 @@ impl Questions {
                     return Err(out_of_turn("status", "complete"));
                 }
             }
+        }
+    }
+
+    /// A certificate for one of the node's [`super::NodeInfo::cert_domains`]. The
+    /// first one takes a while, up to minutes; it is then kept with the state and
+    /// renewed, so that asking again gives what is to be used from now on.
+    ///
+    /// # Errors
+    ///
+    /// `no_certificates` when the tailnet offers none for the name, `unreachable`
+    /// when none could be had now, `not_running`, `closed`, or no descriptor to be
+    /// had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the question is taken back.
+    pub async fn certificate(&self, domain: &str) -> Result<Certificate, Error> {
+        let failed = || Error::call("getting a certificate");
+        let domain = CString::new(domain).map_err(|error| failed()(error.into()))?;
+        let fd = sys::certificate(self.handle, &domain).map_err(failed())?;
+        let mut mailbox = Mailbox::new(fd).map_err(failed())?;
+        match mailbox.answer().await? {
+            CertificateAnswer::Certificate(certificate) => Ok(certificate),
+            CertificateAnswer::Error(failure) => Err(failure.into()),
         }
     }
 

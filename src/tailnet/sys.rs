@@ -58,6 +58,11 @@ pub(crate) fn ping(node: NodeHandle, address: &CStr, timeout_ms: u32) -> io::Res
     owned(unsafe { ffi::tailport_ping(node.0, address.as_ptr(), timeout_ms) })
 }
 
+pub(crate) fn certificate(node: NodeHandle, domain: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: the string is NUL-terminated and only read during the call.
+    owned(unsafe { ffi::tailport_certificate(node.0, domain.as_ptr()) })
+}
+
 pub(crate) fn listen(node: NodeHandle, network: &CStr, address: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: both strings are NUL-terminated and only read during the call.
     owned(unsafe { ffi::tailport_listen(node.0, network.as_ptr(), address.as_ptr()) })

@@ -57,12 +57,17 @@ async fn peers_are_named_listed_and_pinged() {
     let error = in_time(questions.ping(nobody, PATIENCE)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownPeer, "{error}");
 
+    let domain = "asks.elsewhere.example";
+    let error = in_time(questions.certificate(domain)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoCertificates, "{error}");
+
     other.close().await.unwrap();
     node.close().await.unwrap();
     for error in [
         questions.who_is(address).await.unwrap_err(),
         questions.status().await.unwrap_err(),
         questions.ping(address, PATIENCE).await.unwrap_err(),
+        questions.certificate(domain).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
     }

@@ -1,6 +1,5 @@
 //! What the tests share: a tailnet, the Go half's environment, and nodes.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,9 +17,12 @@ pub(crate) fn tailnet() -> &'static Tailnet {
     static TAILNET: OnceLock<Tailnet> = OnceLock::new();
     TAILNET.get_or_init(|| {
         let quiet = STAY_HERE.map(|(name, value)| (name, value.to_owned()));
+        // Nobody listens there, so that no certificate is asked for elsewhere.
+        let no_authority = "http://127.0.0.1:9/directory".to_owned();
+        let no_authority = [("TS_DEBUG_ACME_DIRECTORY_URL", no_authority)];
         tailnet::init(&Environment {
             unset: &["TS_AUTHKEY"],
-            set: BTreeMap::from(quiet),
+            set: quiet.into_iter().chain(no_authority).collect(),
             log_upload: false,
             memory_limit: 0,
         })

@@ -95,7 +95,7 @@ static void one_call(uint64_t *seed)
 	struct tailport_end end;
 	struct tailport_counts counts;
 
-	switch (next(seed) % 16) {
+	switch (next(seed) % 17) {
 	case 0: {
 		const char *json = text(seed, a);
 		/* Nothing that is accepted: the contract has env called once, by a single thread. */
@@ -149,6 +149,9 @@ static void one_call(uint64_t *seed)
 		mailbox("logout", tailport_logout(node));
 		break;
 	case 15:
+		mailbox("certificate", tailport_certificate(node, text(seed, a)));
+		break;
+	case 16:
 		/* Handles that never were: those of nodes are closed by close_all. */
 		expect("close", tailport_close(next(seed) | (UINT64_C(1) << 40)), 0);
 		break;

@@ -34,6 +34,7 @@
 //	whois.go        who an address of the tailnet is
 //	status.go       the node and its peers as they are now
 //	ping.go         a peer's sign of life, and which way it came
+//	certificate.go  certificates for the node's own names
 //	listen.go       accepted connections
 //	dial.go         dialed connections, never outside the tailnet
 //	connection.go   a connection's life: announced, claimed, ended, released

@@ -199,6 +199,11 @@ func tailport_ping(handle C.tailport_node, address *C.char, timeoutMS C.uint32_t
 	})
 }
 
+//export tailport_certificate
+func tailport_certificate(handle C.tailport_node, domain *C.char) C.int {
+	return onText(handle, domain, (*node).certificate)
+}
+
 //export tailport_claim
 func tailport_claim(id C.tailport_id) C.int { return onConnection(id, (*connection).claim) }
 

@@ -306,7 +306,7 @@ var notifications = property{
 // kinds is the closed list of MESSAGES.md.
 var kinds = []kind{
 	kindRefused, kindReset, kindUnreachable, kindTimedOut, kindCanceled, kindBadAddress, kindUnknownName, kindNotInTailnet,
-	kindUnknownPeer, kindPortInUse, kindNotRunning, kindLoginRefused, kindLoginNeeded, kindStateUnusable, kindClosed, kindInternal,
+	kindUnknownPeer, kindPortInUse, kindNotRunning, kindNoCertificates, kindLoginRefused, kindLoginNeeded, kindStateUnusable, kindClosed, kindInternal,
 }
 
 var classification = property{
@@ -320,7 +320,7 @@ var classification = property{
 		for _, got := range []error{
 			err, connectFailure(t.Context(), err), listenFailure(err), resolveFailure(t.Context(), text, err),
 			resolveFailure(t.Context(), text, &net.DNSError{Err: text, Name: text, IsNotFound: len(text)%2 == 0}),
-			logoutFailure(t.Context(), err), startFailure(err), startFailure(&os.PathError{Op: "open", Path: text, Err: syscall.ENOSPC}),
+			logoutFailure(t.Context(), err), checkCertDomain(text, []string{text + "."}), startFailure(err), startFailure(&os.PathError{Op: "open", Path: text, Err: syscall.ENOSPC}),
 		} {
 			if f := failureOf(got); !slices.Contains(kinds, f.kind) || !strings.Contains(f.detail, text) {
 				t.Errorf("%v of kind %q", f, f.kind)

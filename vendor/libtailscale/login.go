@@ -116,7 +116,10 @@ func (n *node) info(ctx context.Context, client *local.Client) (nodeInfo, error)
 }
 
 func infoOf(status *ipnstate.Status) nodeInfo {
-	info := nodeInfo{Addresses: status.TailscaleIPs}
+	info := nodeInfo{Addresses: status.TailscaleIPs, CertDomains: status.CertDomains}
+	if info.CertDomains == nil {
+		info.CertDomains = []string{}
+	}
 	if info.Addresses == nil {
 		info.Addresses = []netip.Addr{}
 	}

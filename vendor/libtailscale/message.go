@@ -13,22 +13,23 @@ import (
 type kind string
 
 const (
-	kindRefused       kind = "refused"
-	kindReset         kind = "reset"
-	kindUnreachable   kind = "unreachable"
-	kindTimedOut      kind = "timed_out"
-	kindCanceled      kind = "canceled"
-	kindBadAddress    kind = "bad_address"
-	kindUnknownName   kind = "unknown_name"
-	kindUnknownPeer   kind = "unknown_peer"
-	kindNotInTailnet  kind = "not_in_tailnet"
-	kindPortInUse     kind = "port_in_use"
-	kindNotRunning    kind = "not_running"
-	kindLoginRefused  kind = "login_refused"
-	kindLoginNeeded   kind = "login_needed"
-	kindStateUnusable kind = "state_unusable"
-	kindClosed        kind = "closed"
-	kindInternal      kind = "internal"
+	kindRefused        kind = "refused"
+	kindReset          kind = "reset"
+	kindUnreachable    kind = "unreachable"
+	kindTimedOut       kind = "timed_out"
+	kindCanceled       kind = "canceled"
+	kindBadAddress     kind = "bad_address"
+	kindUnknownName    kind = "unknown_name"
+	kindUnknownPeer    kind = "unknown_peer"
+	kindNotInTailnet   kind = "not_in_tailnet"
+	kindPortInUse      kind = "port_in_use"
+	kindNotRunning     kind = "not_running"
+	kindNoCertificates kind = "no_certificates"
+	kindLoginRefused   kind = "login_refused"
+	kindLoginNeeded    kind = "login_needed"
+	kindStateUnusable  kind = "state_unusable"
+	kindClosed         kind = "closed"
+	kindInternal       kind = "internal"
 )
 
 // failure is an error with its kind.
@@ -103,6 +104,8 @@ type nodeInfo struct {
 	Addresses []netip.Addr `json:"addresses"`
 	KeyExpiry string       `json:"key_expiry"`
 	Expired   bool         `json:"expired"`
+
+	CertDomains []string `json:"cert_domains"`
 }
 
 type healthMessage struct {
@@ -182,6 +185,13 @@ type pongMessage struct {
 // peersMessage says in a watch mailbox that peers or users are others now.
 type peersMessage struct {
 	Type string `json:"type"`
+}
+
+// certificateMessage holds PEM: the chain with the leaf first, and its key.
+type certificateMessage struct {
+	Type  string `json:"type"`
+	Chain string `json:"chain"`
+	Key   string `json:"key"`
 }
 
 type loggedOutMessage struct {

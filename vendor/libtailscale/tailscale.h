@@ -151,6 +151,11 @@ int tailport_status(tailport_node node);
  * and tells which way it came. */
 int tailport_ping(tailport_node node, const char *address, uint32_t timeout_ms);
 
+/* Gets a certificate for one of the node's cert_domains, and its key. The first
+ * one takes a while; it is then kept with the node's state and renewed, so that
+ * asking again gives what is to be used from now on. */
+int tailport_certificate(tailport_node node, const char *domain);
+
 /* Listens on the tailnet. network: "tcp". address: ":22" or "100.64.0.1:22".
  * Closing the mailbox closes the listener. */
 int tailport_listen(tailport_node node, const char *network, const char *address);

@@ -11,7 +11,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::runtime;
 
 use super::super::message::{
-    Close, Dial, Flush, Listen, Log, Logout, Ping, Start, StatusAnswer, Watch, WhoIsAnswer,
+    CertificateAnswer, Close, Dial, Flush, Listen, Log, Logout, Ping, Start, StatusAnswer, Watch,
+    WhoIsAnswer,
 };
 use super::tests::pair;
 use super::*;
@@ -24,16 +25,17 @@ const PAYLOADS: &[&str] = &[
     r#"{"type":"state","state":"Running"}"#,
     r#"{"type":"login","url":"https://a"}"#,
     r#"{"type":"waiting","detail":"x"}"#,
-    r#"{"type":"running","node":{"hostname":"a","dns_name":"","addresses":["100.64.0.1"],"key_expiry":"2030-01-02T03:04:05Z","expired":false}}"#,
+    r#"{"type":"running","node":{"hostname":"a","dns_name":"","addresses":["100.64.0.1"],"key_expiry":"2030-01-02T03:04:05Z","expired":false,"cert_domains":["a.b"]}}"#,
     r#"{"type":"error","kind":"refused","detail":""}"#,
     r#"{"type":"error","kind":"no such kind","detail":"d"}"#,
     r#"{"type":"accepted","id":7,"remote":"[fd7a::1]:9","local":"100.64.0.1:22"}"#,
     r#"{"type":"dialed","id":18446744073709551615,"remote":"1.2.3.4:5","local":"1.2.3.4:6"}"#,
     r#"{"type":"listening","address":":22"}"#,
     r#"{"type":"peers"}"#,
+    r#"{"type":"certificate","chain":"c","key":"k"}"#,
     r#"{"type":"logged_out"}"#,
     r#"{"type":"whois","name":"a","dns_name":"a.b","login":"","display_name":"","tags":["tag:a"],"addresses":["fd7a::1"],"capabilities":{"c":[1,{}]}}"#,
-    r#"{"type":"own","state":"Running","node":{"hostname":"a","dns_name":"","addresses":[],"key_expiry":"","expired":true},"tailnet":"","user":"u","tags":[],"relay":""}"#,
+    r#"{"type":"own","state":"Running","node":{"hostname":"a","dns_name":"","addresses":[],"key_expiry":"","expired":true,"cert_domains":[]},"tailnet":"","user":"u","tags":[],"relay":""}"#,
     r#"{"type":"peer","name":"a","dns_name":"","addresses":[],"online":true,"user":"","last_seen":"","relay":"","direct":"1.2.3.4:5","tags":[],"expired":false,"rx_bytes":1,"tx_bytes":2}"#,
     r#"{"type":"complete","peers":1}"#,
     r#"{"type":"pong","latency_us":7,"direct":"","relay":"x","peer_relay":""}"#,
@@ -203,6 +205,7 @@ fn any_bytes_are_messages_and_then_an_end() {
     both_readings_agree::<StatusAnswer>();
     both_readings_agree::<Ping>();
     both_readings_agree::<Flush>();
+    both_readings_agree::<CertificateAnswer>();
     both_readings_agree::<Logout>();
     both_readings_agree::<Close>();
     both_readings_agree::<Log>();

@@ -36,6 +36,8 @@ fn sample(key: &str) -> Value {
         "kind" => json!("refused"),
         "detail" | "text" | "abandoned" | "name" | "dns_name" | "login" | "display_name"
         | "tailnet" | "user" | "relay" | "peer_relay" => json!("a text"),
+        "chain" => json!("-----BEGIN CERTIFICATE-----"),
+        "key" => json!("-----BEGIN PRIVATE KEY-----"),
         "tags" => json!(["tag:server"]),
         "addresses" => json!(["100.64.0.1", "fd7a:115c:a1e0::1"]),
         "capabilities" => json!({ "example.com/cap": [{ "a": 1 }, "b"], "none": [] }),
@@ -53,7 +55,7 @@ fn sample(key: &str) -> Value {
         "node" => json!({
             "hostname": "here", "dns_name": "here.example.ts.net", "expired": false,
             "addresses": ["100.64.0.1", "fd7a:115c:a1e0::1"],
-            "key_expiry": "2027-01-02T03:04:05.678Z", "more": null,
+            "key_expiry": "2027-01-02T03:04:05.678Z", "cert_domains": ["here.example.ts.net"], "more": null,
         }),
         _ => panic!("the table has a key `{key}` that this test does not know"),
     }
@@ -73,6 +75,7 @@ fn read(mailbox: &str, message: &Value) -> Result<String, ProtocolError> {
         StatusAnswer::MAILBOX => text::<StatusAnswer>(&payload),
         Ping::MAILBOX => text::<Ping>(&payload),
         Flush::MAILBOX => text::<Flush>(&payload),
+        CertificateAnswer::MAILBOX => text::<CertificateAnswer>(&payload),
         Logout::MAILBOX => text::<Logout>(&payload),
         Close::MAILBOX => text::<Close>(&payload),
         Log::MAILBOX => text::<Log>(&payload),
@@ -123,6 +126,7 @@ fn the_table_has_exactly_the_types_that_are_read() {
     assert_eq!(types(StatusAnswer::MAILBOX), StatusAnswer::TYPES);
     assert_eq!(types(Ping::MAILBOX), Ping::TYPES);
     assert_eq!(types(Flush::MAILBOX), Flush::TYPES);
+    assert_eq!(types(CertificateAnswer::MAILBOX), CertificateAnswer::TYPES);
     assert_eq!(types(Logout::MAILBOX), Logout::TYPES);
     assert_eq!(types(Close::MAILBOX), Close::TYPES);
     assert_eq!(types(Log::MAILBOX), Log::TYPES);
@@ -157,7 +161,7 @@ fn a_kind_outside_the_list_is_internal_and_keeps_its_text() {
 #[test]
 fn empty_texts_of_a_node_are_none() {
     let payload = br#"{"type":"running","node":{"hostname":"h","dns_name":"","addresses":[],
-        "key_expiry":"","expired":true}}"#;
+        "key_expiry":"","expired":true,"cert_domains":[]}}"#;
     let Start::Running { node } = decode(payload).unwrap() else {
         panic!("not running")
     };

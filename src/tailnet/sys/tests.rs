@@ -45,7 +45,16 @@ fn null_pointers_are_errors() {
     let no_whois = unsafe { ffi::tailport_whois(u64::MAX, null) };
     // SAFETY: as above.
     let no_ping = unsafe { ffi::tailport_ping(u64::MAX, null, 1) };
-    for answer in [no_end, no_listen, no_dial, no_whois, no_ping] {
+    // SAFETY: as above.
+    let no_certificate = unsafe { ffi::tailport_certificate(u64::MAX, null) };
+    for answer in [
+        no_end,
+        no_listen,
+        no_dial,
+        no_whois,
+        no_ping,
+        no_certificate,
+    ] {
         assert!([-libc::EINVAL, -libc::EBADF].contains(&answer), "{answer}");
     }
 }
@@ -68,6 +77,7 @@ fn unknown_nodes_and_connections_are_ebadf_from_every_thread() {
                         assert_errno(whois(node, c"100.64.0.1"), libc::EBADF);
                         assert_errno(status(node), libc::EBADF);
                         assert_errno(ping(node, c"100.64.0.1", 1000), libc::EBADF);
+                        assert_errno(certificate(node, c"a.example"), libc::EBADF);
                         assert_errno(listen(node, c"tcp", c":22"), libc::EBADF);
                         assert_errno(dial(node, c"tcp", c"peer:22", 1000), libc::EBADF);
                         assert_errno(flush(node, 1000), libc::EBADF);
