@@ -50,8 +50,9 @@
 //! 1. [`proxy`]'s accept loop takes it from a listener and claims a slot of the
 //!    process-wide cap, at once or not at all: without one it is refused and
 //!    counted. Nothing is waited for until it has a task of its own.
-//! 2. The task dials the target within TS_DIAL_TIMEOUT, name resolution and
-//!    repeated tries included. A dial that fails resets the peer.
+//! 2. The task asks the forward's gate, if it has one, who the peer is and whether
+//!    it is let in, and dials the target within TS_DIAL_TIMEOUT, name resolution
+//!    and repeated tries included. A denial or a dial that fails resets the peer.
 //! 3. The relay runs two independent directions, each copying, then shutting down,
 //!    then done. A failed write only makes its direction discard what still
 //!    comes; how a side ends is decided by how reading the other one ended, a

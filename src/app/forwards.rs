@@ -25,6 +25,7 @@ use super::report::Description;
 use crate::config::{Config, Forward as Configured, chain};
 use crate::exit::Exit;
 use crate::proxy::endpoint::{Accept, Dial};
+use crate::proxy::gate;
 use crate::proxy::resolve::Resolver;
 use crate::proxy::slots::Slots;
 use crate::proxy::{self, Forward};
@@ -70,8 +71,8 @@ struct Running {
 }
 
 enum Switch {
-    ToMachine(proxy::Switch<ToMachine>),
-    ToTailnet(proxy::Switch<ToTailnet>),
+    ToMachine(proxy::Switch<ToMachine, gate::Open>),
+    ToTailnet(proxy::Switch<ToTailnet, gate::Open>),
 }
 
 impl Forwards {
@@ -184,7 +185,7 @@ impl Forwards {
         begin: Begin<'_>,
         accept: A,
         dial: D,
-    ) -> proxy::Switch<D> {
+    ) -> proxy::Switch<D, gate::Open> {
         let Begin {
             description,
             settings,
@@ -197,6 +198,7 @@ impl Forwards {
             metrics: shared.registry.forward(&name, &description.target),
             name,
             accept,
+            gate: gate::Open,
             dial,
             settings,
             slots: shared.slots.clone(),

@@ -67,6 +67,7 @@ fn sum_up(all: &Snapshot) {
         accepted = all.accepted,
         refused = all.refused,
         dial_failed = all.ended(Ended::DialFailed),
+        denied = all.ended(Ended::Denied),
         accept_errors = all.accept_errors,
         to_target = all.to_target,
         to_peer = all.to_peer,

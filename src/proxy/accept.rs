@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 use super::{
     connection::{Connection, Context},
     endpoint::{Accept, Dial, Incoming},
+    gate::Gate,
+    origin::Origin,
     slots::{NoSlot, Slots},
 };
 use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
@@ -27,17 +29,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// One forward's accept loop.
-pub(super) struct AcceptLoop<A, D> {
+pub(super) struct AcceptLoop<A, D, G> {
     pub(super) name: String,
     pub(super) accept: A,
     /// What connections are given on their way; a later one for later connections.
-    pub(super) context: watch::Receiver<Arc<Context<D>>>,
+    pub(super) context: watch::Receiver<Arc<Context<D, G>>>,
     pub(super) slots: Slots,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tracker: TaskTracker,
 }
 
-impl<A: Accept, D: Dial> AcceptLoop<A, D> {
+impl<A: Accept, D: Dial, G: Gate> AcceptLoop<A, D, G> {
     /// Accepts until the drain, or until the listener is gone for good.
     pub(super) async fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
         let mut pause = FIRST_PAUSE;
@@ -80,11 +82,14 @@ impl<A: Accept, D: Dial> AcceptLoop<A, D> {
                 return Ok(());
             }
         };
-        let remote = incoming.peer();
+        let origin = Origin {
+            local: incoming.local(),
+            ..Origin::from(incoming.peer())
+        };
         let stream = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
         let active = self.metrics.begin();
         let context = Arc::clone(&self.context.borrow());
-        let connection = Connection::new(context, remote, stream, active, slot);
+        let connection = Connection::new(context, origin, stream, active, slot);
         self.tracker.spawn(connection.run());
         Ok(())
     }

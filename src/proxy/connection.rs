@@ -1,15 +1,16 @@
-//! The life of one connection: dial within the budget, relay, one closing line
-//! in the log, slot given back.
+//! The life of one connection: the gate, the dial within the budget, the relay,
+//! one closing line in the log, slot given back.
 
 use std::{sync::Arc, time::SystemTime};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Settings, dial,
     endpoint::{Dial, DialError, Stream},
-    peer::Peer,
+    gate::{Admission, Denied, Gate},
+    origin::Origin,
     relay::relay,
     side::Held,
     slots::Slot,
@@ -22,8 +23,9 @@ use crate::telemetry::{
 
 /// What the connections of a forward share.
 #[derive(Debug)]
-pub(super) struct Context<D> {
+pub(super) struct Context<D, G> {
     pub(super) forward: String,
+    pub(super) gate: G,
     pub(super) target: D,
     pub(super) settings: Settings,
     pub(super) abort: CancellationToken,
@@ -33,28 +35,30 @@ pub(super) struct Context<D> {
 ///
 /// Dropped before [`Connection::run`] is through, by a panic or with its task,
 /// it resets both sides, counts itself and says so.
-pub(super) struct Connection<D: Dial, S: Stream> {
-    context: Arc<Context<D>>,
-    remote: Peer,
+pub(super) struct Connection<D: Dial, G: Gate, S: Stream> {
+    context: Arc<Context<D, G>>,
+    origin: Origin,
     // Before the slot: a socket is closed before its place is given away.
     peer: Option<Held<S>>,
+    admission: Option<Admission>,
     active: Option<Active>,
     start: Instant,
     _slot: Slot,
 }
 
-impl<D: Dial, S: Stream> Connection<D, S> {
+impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
     pub(super) fn new(
-        context: Arc<Context<D>>,
-        remote: Peer,
+        context: Arc<Context<D, G>>,
+        origin: Origin,
         peer: S,
         active: Active,
         slot: Slot,
     ) -> Self {
         Self {
             context,
-            remote,
+            origin,
             peer: Some(Held::new(peer)),
+            admission: None,
             active: Some(active),
             start: Instant::now(),
             _slot: slot,
@@ -63,13 +67,11 @@ impl<D: Dial, S: Stream> Connection<D, S> {
 
     /// Carries the connection to its end.
     pub(super) async fn run(mut self) {
-        let (Some(peer), Some(active)) = (self.peer.take(), self.active.as_ref()) else {
-            return;
-        };
-        let outcome = connect(&self.context, peer, active).await;
+        let outcome = self.carry().await;
         let ended = match &outcome {
             Outcome::Relayed(summary) => summary.ended(),
             Outcome::Undialed(_) => Ended::DialFailed,
+            Outcome::Denied(_) => Ended::Denied,
             Outcome::Aborted => Ended::Aborted,
         };
         self.log(&outcome, ended);
@@ -91,8 +93,8 @@ impl<D: Dial, S: Stream> Connection<D, S> {
         Past {
             at: SystemTime::now(),
             forward: self.context.forward.clone(),
-            peer: self.remote.to_string(),
-            who: None,
+            peer: self.origin.peer.to_string(),
+            who: self.origin.identity.shown(),
             target: self.context.target.to_string(),
             to_target,
             to_peer,
@@ -101,17 +103,61 @@ impl<D: Dial, S: Stream> Connection<D, S> {
         }
     }
 
+    async fn carry(&mut self) -> Outcome {
+        let context = Arc::clone(&self.context);
+        let Settings {
+            dial_timeout,
+            limits,
+        } = context.settings;
+        let (Some(peer), Some(active)) = (self.peer.take(), &self.active) else {
+            return Outcome::Aborted;
+        };
+        let admitted = tokio::select! {
+            biased;
+            () = context.abort.cancelled() => return Outcome::Aborted,
+            admitted = timeout(dial_timeout, context.gate.admit(&self.origin.peer)) => admitted,
+        };
+        let no_answer = |_| Err(Denied::new(format!("no answer in {dial_timeout:?}")));
+        match admitted.unwrap_or_else(no_answer) {
+            Ok(admission) => {
+                self.origin.identity = admission.identity.clone();
+                self.admission = Some(admission);
+            }
+            Err(denied) => {
+                self.origin.identity = denied.identity.clone();
+                return Outcome::Denied(denied);
+            }
+        }
+        let start = Instant::now();
+        let dialed = tokio::select! {
+            biased;
+            () = context.abort.cancelled() => return Outcome::Aborted,
+            dialed = dial::dial(&context.target, &self.origin, dial_timeout) => dialed,
+        };
+        let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
+        active.metrics().dialed(start.elapsed(), failure);
+        let target = match dialed {
+            Ok(target) => Held::new(target),
+            Err(error) => return Outcome::Undialed(error),
+        };
+        let totals = active.metrics().traffic();
+        Outcome::Relayed(relay(peer, target, limits, totals, &context.abort).await)
+    }
+
     fn log(&self, outcome: &Outcome, ended: Ended) {
         let Context {
             forward, target, ..
         } = &*self.context;
-        let peer = self.remote;
+        let Origin { peer, identity, .. } = &self.origin;
+        let (user, node) = (identity.user(), identity.node());
         let duration_ms = milliseconds(self.start);
         let ended = ended.as_str();
         match outcome {
             Outcome::Relayed(summary) => tracing::info!(
                 forward,
                 %peer,
+                user,
+                node,
                 %target,
                 to_target = summary.to_target.bytes,
                 to_peer = summary.to_peer.bytes,
@@ -124,18 +170,24 @@ impl<D: Dial, S: Stream> Connection<D, S> {
                 "connection ended"
             ),
             Outcome::Undialed(error) => tracing::warn!(
-                forward, %peer, %target, to_target = 0, to_peer = 0, duration_ms, ended, %error,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                %error,
+                "connection ended"
+            ),
+            Outcome::Denied(denied) => tracing::warn!(
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                reason = %denied,
                 "connection ended"
             ),
             Outcome::Aborted => tracing::info!(
-                forward, %peer, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
                 "connection ended"
             ),
         }
     }
 }
 
-impl<D: Dial, S: Stream> Drop for Connection<D, S> {
+impl<D: Dial, G: Gate, S: Stream> Drop for Connection<D, G, S> {
     fn drop(&mut self) {
         let Some(active) = self.active.take() else {
             return;
@@ -144,7 +196,9 @@ impl<D: Dial, S: Stream> Drop for Connection<D, S> {
         drop(self.peer.take());
         tracing::error!(
             forward = self.context.forward,
-            peer = %self.remote,
+            peer = %self.origin.peer,
+            user = self.origin.identity.user(),
+            node = self.origin.identity.node(),
             target = %self.context.target,
             duration_ms = milliseconds(self.start),
             ended = active.would_end().as_str(),
@@ -158,32 +212,8 @@ impl<D: Dial, S: Stream> Drop for Connection<D, S> {
 enum Outcome {
     Relayed(Summary),
     Undialed(DialError),
+    Denied(Denied),
     Aborted,
-}
-
-async fn connect<D: Dial, S: Stream>(
-    context: &Context<D>,
-    peer: Held<S>,
-    active: &Active,
-) -> Outcome {
-    let Settings {
-        dial_timeout,
-        limits,
-    } = context.settings;
-    let start = Instant::now();
-    let dialed = tokio::select! {
-        biased;
-        () = context.abort.cancelled() => return Outcome::Aborted,
-        dialed = dial::dial(&context.target, dial_timeout) => dialed,
-    };
-    let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
-    active.metrics().dialed(start.elapsed(), failure);
-    let target = match dialed {
-        Ok(target) => Held::new(target),
-        Err(error) => return Outcome::Undialed(error),
-    };
-    let totals = active.metrics().traffic();
-    Outcome::Relayed(relay(peer, target, limits, totals, &context.abort).await)
 }
 
 fn milliseconds(since: Instant) -> u64 {

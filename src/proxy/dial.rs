@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::endpoint::{Dial, DialError, DialErrorKind};
+use super::{
+    endpoint::{Dial, DialError, DialErrorKind},
+    origin::Origin,
+};
 
 /// The most tries of one dial.
 const TRIES: u32 = 3;
@@ -19,21 +22,25 @@ const RETRY_WINDOW: Duration = Duration::from_secs(1);
 /// its half to its whole so that connections that failed together part.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Dials within `budget`, which covers name resolution and every try.
+/// Dials for a connection from `origin` within `budget`, which covers name resolution and every try.
 ///
 /// # Errors
 /// The failure of the last try, or a timeout when the budget is used up.
 ///
 /// # Cancel safety
 /// Dropping the future gives up the dial and leaves nothing behind.
-pub async fn dial<D: Dial>(target: &D, budget: Duration) -> Result<D::Stream, DialError> {
+pub async fn dial<D: Dial>(
+    target: &D,
+    origin: &Origin,
+    budget: Duration,
+) -> Result<D::Stream, DialError> {
     let start = Instant::now();
     let window = RETRY_WINDOW.min(budget);
     let mut pause = PAUSE;
     let mut tries = 1;
     loop {
         let left = budget.saturating_sub(start.elapsed());
-        let error = match timeout(left, target.dial(left)).await {
+        let error = match timeout(left, target.dial(origin, left)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => error,
             Err(_) => DialError::new(DialErrorKind::TimedOut, format!("no answer in {budget:?}")),

@@ -4,12 +4,12 @@
 //! A kernel socket and a tailnet connection both fit, so that `expose` and
 //! `connect` are the same machine with its two ends swapped.
 
-use std::{fmt, future::Future, io, time::Duration};
+use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::peer::Peer;
+use super::{origin::Origin, peer::Peer};
 
 /// A listener: where connections come from.
 pub trait Accept: Send + 'static {
@@ -35,6 +35,9 @@ pub trait Incoming: Send + 'static {
     /// Who connects.
     fn peer(&self) -> Peer;
 
+    /// The address that it connected to, if there is one.
+    fn local(&self) -> Option<SocketAddr>;
+
     /// Takes the connection. Immediate.
     ///
     /// # Errors
@@ -51,7 +54,8 @@ pub trait Dial: fmt::Display + Send + Sync + 'static {
     /// What a dial gives.
     type Stream: Stream;
 
-    /// One try, the resolution of the name included, within `budget`.
+    /// One try, the resolution of the name included, within `budget`, for a
+    /// connection that came from `origin`.
     ///
     /// # Errors
     /// What failed; [`DialError::retry`] says whether the same try can succeed later.
@@ -60,6 +64,7 @@ pub trait Dial: fmt::Display + Send + Sync + 'static {
     /// Dropping the future gives up the try and leaves nothing behind.
     fn dial(
         &self,
+        origin: &Origin,
         budget: Duration,
     ) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
 }

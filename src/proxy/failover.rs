@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     endpoint::{Dial, DialError, DialErrorKind},
     health::Health,
+    origin::Origin,
 };
 
 /// Targets in the order of preference. Its `Display` joins theirs by `|`.
@@ -48,7 +49,7 @@ impl<D: Dial> Failover<D> {
 impl<D: Dial> Dial for Failover<D> {
     type Stream = D::Stream;
 
-    async fn dial(&self, budget: Duration) -> Result<D::Stream, DialError> {
+    async fn dial(&self, origin: &Origin, budget: Duration) -> Result<D::Stream, DialError> {
         let start = Instant::now();
         let share_of = |tries| {
             let left = budget.saturating_sub(start.elapsed());
@@ -64,14 +65,14 @@ impl<D: Dial> Dial for Failover<D> {
             let later = self.members[at + 1..].iter();
             let open = later.filter(|member| member.health().is_open(start));
             let share = share_of(open.count() + 1);
-            match member.dial(share, true).await {
+            match member.dial(origin, share, true).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => failures.add(member, error),
             }
         }
         for (at, member) in passed_over.iter().enumerate() {
             let share = share_of(passed_over.len() - at);
-            match member.dial(share, false).await {
+            match member.dial(origin, share, false).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => failures.add(member, error),
             }
@@ -93,14 +94,19 @@ impl<D: Dial> fmt::Display for Failover<D> {
 impl<D: Dial> Member<D> {
     /// One try; whether a failure `counts` against the target, success always does
     /// for it.
-    async fn dial(&self, share: Duration, counts: bool) -> Result<D::Stream, DialError> {
+    async fn dial(
+        &self,
+        origin: &Origin,
+        share: Duration,
+        counts: bool,
+    ) -> Result<D::Stream, DialError> {
         let mut trying = Trying {
             health: &self.health,
             begun: Instant::now(),
             verdict: Verdict::Failed,
             counts,
         };
-        let dialed = timeout(share, self.target.dial(share))
+        let dialed = timeout(share, self.target.dial(origin, share))
             .await
             .unwrap_or_else(|_| {
                 let detail = format!("no answer in {share:.1?}");

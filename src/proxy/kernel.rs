@@ -111,6 +111,10 @@ impl Incoming for KernelIncoming {
         self.peer.into()
     }
 
+    fn local(&self) -> Option<SocketAddr> {
+        self.stream.local_addr().ok()
+    }
+
     fn claim(self) -> io::Result<KernelStream> {
         KernelStream::tcp(self.stream, self.keepalive)
     }

@@ -3,12 +3,13 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `endpoint` | the two traits, `Accept` and `Dial`, and the `Stream` they give |
-//! | `peer` | who connects |
+//! | `peer`, `origin` | who connects; what else is known of it |
 //! | `kernel` | listeners and streams of this machine, TCP and unix |
 //! | `target`, `resolve` | targets dialed from this machine; their names |
 //! | `tls` | a listener whose connections speak TLS, and its certificate |
 //! | `failover`, `health` | several targets, and which of them is well |
 //! | `slots` | the connection cap |
+//! | `gate`, `peer_limits` | who is let in, and how much one peer may take |
 //! | `accept` | a forward's accept loop |
 //! | `connection` | the life of one connection |
 //! | `dial` | the tries of one dial and their budget |
@@ -16,16 +17,19 @@
 //! | `failpoint` | a panic on purpose, in debug builds |
 //!
 //! A connection passes through them in this order: `accept` claims a slot and
-//! starts a `connection`, which `dial`s and `relay`s; its slot returns when it is
+//! starts a `connection`, which asks the `gate`, `dial`s and `relay`s; its slot returns when it is
 //! dropped. A [`Forward`] is one listener with one target; the direction,
 //! `expose` or `connect`, is only a matter of which side is the tailnet.
 
 pub mod dial;
 pub mod endpoint;
 pub mod failover;
+pub mod gate;
 pub mod kernel;
 pub mod node;
+pub mod origin;
 pub mod peer;
+pub mod peer_limits;
 pub mod relay;
 pub mod resolve;
 pub mod slots;
@@ -54,6 +58,7 @@ use self::{
     accept::AcceptLoop,
     connection::Context,
     endpoint::{Accept, Dial},
+    gate::{Gate, Open},
     relay::Limits,
     slots::Slots,
 };
@@ -62,7 +67,8 @@ use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
 /// The times a forward works by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// The whole dial of one connection, tries and name resolution included.
+    /// The whole dial of one connection, tries and name resolution included; the
+    /// gate's answer has as long.
     pub dial_timeout: Duration,
     /// The times of the relay.
     pub limits: Limits,
@@ -70,11 +76,13 @@ pub struct Settings {
 
 /// A listener with its target.
 #[derive(Debug)]
-pub struct Forward<A, D> {
+pub struct Forward<A, D, G = Open> {
     /// Its name in the log.
     pub name: String,
     /// Where connections come from.
     pub accept: A,
+    /// Who is let in; [`Open`] is everyone.
+    pub gate: G,
     /// Where they go.
     pub dial: D,
     /// The times it works by.
@@ -85,7 +93,7 @@ pub struct Forward<A, D> {
     pub metrics: Arc<Metrics>,
 }
 
-impl<A: Accept, D: Dial> Forward<A, D> {
+impl<A: Accept, D: Dial, G: Gate> Forward<A, D, G> {
     /// Serves until the drain starts. Connections run on as tasks of `tracker`
     /// and end by themselves or by `shutdown.abort`.
     ///
@@ -101,9 +109,14 @@ impl<A: Accept, D: Dial> Forward<A, D> {
 
     /// The forward as something to [`Serving::run`], and the switch that changes
     /// where its connections go while it runs.
-    pub fn split(self, tracker: &TaskTracker, shutdown: &Shutdown) -> (Serving<A, D>, Switch<D>) {
+    pub fn split(
+        self,
+        tracker: &TaskTracker,
+        shutdown: &Shutdown,
+    ) -> (Serving<A, D, G>, Switch<D, G>) {
         let context = Context {
             forward: self.name.clone(),
+            gate: self.gate,
             target: self.dial,
             settings: self.settings,
             abort: shutdown.abort.clone(),
@@ -129,12 +142,12 @@ impl<A: Accept, D: Dial> Forward<A, D> {
 }
 
 /// A forward that is ready to accept; see [`Forward::split`].
-pub struct Serving<A, D> {
-    accepting: AcceptLoop<A, D>,
+pub struct Serving<A, D, G> {
+    accepting: AcceptLoop<A, D, G>,
     shutdown: Shutdown,
 }
 
-impl<A: Accept, D: Dial> Serving<A, D> {
+impl<A: Accept, D: Dial, G: Gate> Serving<A, D, G> {
     /// Serves, as [`Forward::serve`] says.
     ///
     /// # Errors
@@ -150,14 +163,15 @@ impl<A: Accept, D: Dial> Serving<A, D> {
 /// Changes a forward that runs, for the connections to come; those that are there
 /// keep what they began with.
 #[derive(Debug)]
-pub struct Switch<D>(watch::Sender<Arc<Context<D>>>);
+pub struct Switch<D, G>(watch::Sender<Arc<Context<D, G>>>);
 
-impl<D: Dial> Switch<D> {
-    /// Another target, and other times.
-    pub fn turn(&self, dial: D, settings: Settings) {
+impl<D: Dial, G: Gate> Switch<D, G> {
+    /// Another gate, another target, other times.
+    pub fn turn(&self, gate: G, dial: D, settings: Settings) {
         self.0.send_modify(|context| {
             *context = Arc::new(Context {
                 forward: context.forward.clone(),
+                gate,
                 target: dial,
                 settings,
                 abort: context.abort.clone(),

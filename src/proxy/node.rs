@@ -3,6 +3,7 @@
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -12,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Stream},
+    origin::Origin,
     peer::Peer,
 };
 use crate::tailnet::{self, Direction, ErrorKind};
@@ -48,6 +50,10 @@ impl Incoming for NodeIncoming {
         self.0.remote().into()
     }
 
+    fn local(&self) -> Option<SocketAddr> {
+        Some(self.0.local())
+    }
+
     fn claim(self) -> io::Result<NodeStream> {
         self.0.claim().map(NodeStream)
     }
@@ -77,7 +83,7 @@ impl NodeTarget {
 impl Dial for NodeTarget {
     type Stream = NodeStream;
 
-    async fn dial(&self, budget: Duration) -> Result<NodeStream, DialError> {
+    async fn dial(&self, _: &Origin, budget: Duration) -> Result<NodeStream, DialError> {
         match self.dialer.dial(&self.address, budget).await {
             Ok(stream) => Ok(NodeStream(stream)),
             Err(error) => Err(DialError::new(kind_of(&error), detail(&error))),

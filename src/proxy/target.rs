@@ -21,6 +21,7 @@ pub use self::{local::LocalTarget, unix::UnixTarget};
 use super::{
     endpoint::{Dial, DialError, DialErrorKind},
     kernel::{Keepalive, KernelStream},
+    origin::Origin,
     resolve::Resolver,
 };
 
@@ -85,7 +86,7 @@ impl Dial for KernelTarget {
     type Stream = KernelStream;
 
     /// Tries the addresses in order; each gets an equal share of the time left.
-    async fn dial(&self, budget: Duration) -> Result<KernelStream, DialError> {
+    async fn dial(&self, _: &Origin, budget: Duration) -> Result<KernelStream, DialError> {
         let start = Instant::now();
         let addresses = self.addresses(budget).await?;
         let mut failed = DialError::new(DialErrorKind::UnknownName, &self.host);
@@ -128,9 +129,14 @@ fn kind_of(error: &io::Error) -> DialErrorKind {
 
 #[cfg(test)]
 mod tests {
+    use super::super::peer::Peer;
     use super::*;
     use std::net::Ipv6Addr;
     use tokio::net::TcpListener;
+
+    fn nobody() -> Origin {
+        Origin::from(Peer::Unix { uid: None })
+    }
 
     fn target(host: &str, port: u16, hosts: &str) -> (tempfile::TempDir, KernelTarget) {
         let dir = tempfile::tempdir().unwrap();
@@ -148,7 +154,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (_dir, target) = target("box", port, "127.0.0.3 box\n127.0.0.2 box\n");
-        target.dial(Duration::from_secs(5)).await.unwrap();
+        target
+            .dial(&nobody(), Duration::from_secs(5))
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -157,7 +166,10 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let (_dir, target) = target("127.0.0.1", port, "");
-        let error = target.dial(Duration::from_secs(5)).await.unwrap_err();
+        let error = target
+            .dial(&nobody(), Duration::from_secs(5))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, DialErrorKind::Refused, "{error}");
         assert!(error.retry());
     }

@@ -8,7 +8,7 @@
 mod certificates;
 mod stream;
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio_rustls::{TlsAcceptor, rustls};
 
@@ -66,6 +66,10 @@ impl<I: Incoming> Incoming for TlsIncoming<I> {
 
     fn peer(&self) -> Peer {
         self.inner.peer()
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        self.inner.local()
     }
 
     fn claim(self) -> io::Result<Self::Stream> {

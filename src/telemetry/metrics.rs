@@ -189,13 +189,15 @@ pub enum Ended {
     Aborted,
     /// The target could not be reached.
     DialFailed,
+    /// The peer was not let in.
+    Denied,
     /// A fault of the program.
     Panicked,
 }
 
 impl Ended {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Clean,
         Self::Reset,
         Self::TimedOut,
@@ -203,6 +205,7 @@ impl Ended {
         Self::Idle,
         Self::Aborted,
         Self::DialFailed,
+        Self::Denied,
         Self::Panicked,
     ];
 
@@ -216,6 +219,7 @@ impl Ended {
             Self::Idle => "idle",
             Self::Aborted => "aborted",
             Self::DialFailed => "dial_failed",
+            Self::Denied => "denied",
             Self::Panicked => "panicked",
         }
     }

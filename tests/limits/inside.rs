@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tailport::proxy::endpoint::{Accept, Dial};
+use tailport::proxy::gate::Open;
 use tailport::proxy::kernel::{Keepalive, KernelListener};
 use tailport::proxy::node::{NodeListener, NodeTarget};
 use tailport::proxy::relay::Limits;
@@ -200,6 +201,7 @@ impl Serve<'_> {
         let forward = Forward {
             name: name.to_owned(),
             accept,
+            gate: Open,
             dial,
             settings: self.settings,
             slots: self.slots.clone(),

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tailport::proxy::{dial::dial, endpoint::DialErrorKind};
 use tokio::time::Instant;
 
-use crate::scripted::Scripted;
+use crate::{scripted::Scripted, support::nobody};
 
 const BUDGET: Duration = Duration::from_secs(5);
 
 async fn fails(target: &Scripted, budget: Duration) -> (DialErrorKind, Duration) {
     let begun = Instant::now();
-    let Err(error) = dial(target, budget).await else {
+    let Err(error) = dial(target, &nobody(), budget).await else {
         panic!("dialed");
     };
     (error.kind, begun.elapsed())
@@ -37,7 +37,7 @@ async fn a_target_that_comes_back_is_reached_by_a_later_try() {
     let target = Scripted::new(Duration::ZERO, |attempt| {
         (attempt < 3).then_some(DialErrorKind::Refused)
     });
-    assert!(dial(&target, BUDGET).await.is_ok());
+    assert!(dial(&target, &nobody(), BUDGET).await.is_ok());
     assert_eq!(target.tries(), 3);
 }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, advance};
 use crate::{
     scripted::Scripted,
     serving::{echo, echoes, kernel_target, listener, serve},
+    support::nobody,
 };
 
 const BUDGET: Duration = Duration::from_secs(6);
@@ -33,7 +34,7 @@ fn silent() -> Scripted {
 
 /// The error of one dial.
 async fn fails(failover: &Failover<Scripted>) -> DialError {
-    match failover.dial(BUDGET).await {
+    match failover.dial(&nobody(), BUDGET).await {
         Ok(_) => panic!("dialed"),
         Err(error) => error,
     }
@@ -48,7 +49,7 @@ async fn the_first_that_is_well_gets_every_connection() {
     let (one, two) = (good(), good());
     let failover = Failover::new([one.clone(), two.clone()]);
     for _ in 0..5 {
-        assert!(failover.dial(BUDGET).await.is_ok());
+        assert!(failover.dial(&nobody(), BUDGET).await.is_ok());
     }
     assert_eq!(tries([&one, &two]), [5, 0]);
     assert_eq!(failover.to_string(), "scripted|scripted");
@@ -60,20 +61,20 @@ async fn one_that_failed_is_passed_over_until_its_pause_is_over() {
     let (one, two) = (Scripted::new(NOW, back), good());
     let failover = Failover::new([one.clone(), two.clone()]);
     for _ in 0..5 {
-        assert!(failover.dial(BUDGET).await.is_ok());
+        assert!(failover.dial(&nobody(), BUDGET).await.is_ok());
     }
     assert_eq!(tries([&one, &two]), [1, 5]);
     advance(Duration::from_secs(1)).await;
     for _ in 0..5 {
-        assert!(failover.dial(BUDGET).await.is_ok());
+        assert!(failover.dial(&nobody(), BUDGET).await.is_ok());
     }
     assert_eq!(tries([&one, &two]), [2, 10], "its second failure");
     advance(Duration::from_millis(1990)).await;
-    assert!(failover.dial(BUDGET).await.is_ok());
+    assert!(failover.dial(&nobody(), BUDGET).await.is_ok());
     assert_eq!(tries([&one, &two]), [2, 11], "a longer pause");
     advance(Duration::from_millis(10)).await;
     for _ in 0..5 {
-        assert!(failover.dial(BUDGET).await.is_ok());
+        assert!(failover.dial(&nobody(), BUDGET).await.is_ok());
     }
     assert_eq!(tries([&one, &two]), [7, 11], "well again");
 }
@@ -83,10 +84,10 @@ async fn a_silent_target_leaves_time_for_the_next_and_is_passed_over_then() {
     let (one, two) = (silent(), good());
     let failover = Failover::new([one.clone(), two.clone()]);
     let begun = Instant::now();
-    assert!(dial(&failover, BUDGET).await.is_ok());
+    assert!(dial(&failover, &nobody(), BUDGET).await.is_ok());
     assert!(begun.elapsed() <= BUDGET / 2 + Duration::from_millis(10));
     let begun = Instant::now();
-    assert!(dial(&failover, BUDGET).await.is_ok());
+    assert!(dial(&failover, &nobody(), BUDGET).await.is_ok());
     assert!(begun.elapsed() < Duration::from_millis(10), "passed over");
     assert_eq!(tries([&one, &two]), [1, 2]);
 }
@@ -108,15 +109,18 @@ async fn a_dial_of_all_ends_at_the_budget_and_every_silent_one_counts_as_failed(
     let failover = Failover::new([silent(), silent(), silent()]);
     let begun = Instant::now();
     assert_eq!(
-        dial(&failover, BUDGET).await.err().map(|error| error.kind),
+        dial(&failover, &nobody(), BUDGET)
+            .await
+            .err()
+            .map(|error| error.kind),
         Some(DialErrorKind::TimedOut)
     );
     assert!(begun.elapsed() <= BUDGET + Duration::from_millis(10));
 
     let last = Scripted::new(NEVER, |_| None);
     let failover = Failover::new([last.clone()]);
-    assert!(dial(&failover, BUDGET).await.is_err());
-    assert!(dial(&failover, BUDGET).await.is_err());
+    assert!(dial(&failover, &nobody(), BUDGET).await.is_err());
+    assert!(dial(&failover, &nobody(), BUDGET).await.is_err());
     assert_eq!(last.tries(), 2, "down, and tried all the same");
 }
 
@@ -137,7 +141,7 @@ async fn trouble_of_this_side_is_not_held_against_a_target() {
     let (one, two) = (target, good());
     let failover = Failover::new([one.clone(), two.clone()]);
     for _ in 0..3 {
-        assert!(failover.dial(BUDGET).await.is_ok());
+        assert!(failover.dial(&nobody(), BUDGET).await.is_ok());
     }
     assert_eq!(tries([&one, &two]), [3, 1]);
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -13,6 +14,7 @@ use tailport::{
     proxy::{
         endpoint::{Accept, Dial, DialError, DialErrorKind, Incoming},
         kernel::{KernelIncoming, KernelListener, KernelStream},
+        origin::Origin,
         peer::Peer,
         target::KernelTarget,
     },
@@ -25,6 +27,7 @@ use tokio::{
 };
 
 use crate::{
+    log,
     serving::{Serving, closed_at_once, echo, echoes, kernel_target, listener, serve},
     support::{drain, is_reset},
 };
@@ -92,34 +95,8 @@ async fn a_target_that_is_not_there_closes_the_client_with_a_reset() {
     assert_eq!((counts.accepted, counts.ended(Ended::DialFailed)), (1, 1));
 }
 
-/// A log kept in memory.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_connection_leaves_one_line_with_its_bytes_and_its_end() {
-    // For the whole process, whose other tests log too; the peer's address tells.
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_target(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-
     let (address, accept) = listener().await;
     let target = echo().await;
     let serving = serve(address, accept, kernel_target(target), 1);
@@ -128,14 +105,7 @@ async fn a_connection_leaves_one_line_with_its_bytes_and_its_end() {
     drop(client);
     serving.finish().await;
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<_> = text
-        .lines()
-        .filter(|line| line.contains(&peer.to_string()))
-        .collect();
-    assert_eq!(lines.len(), 1, "{text}");
-    let line: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
-    assert_eq!(line["message"], "connection ended");
+    let line = log::closing(&peer.to_string());
     assert_eq!(line["forward"], "test");
     assert_eq!(line["peer"], peer.to_string());
     assert_eq!(line["target"], target.to_string());
@@ -163,9 +133,9 @@ impl fmt::Display for PanicsOnce {
 impl Dial for PanicsOnce {
     type Stream = KernelStream;
 
-    async fn dial(&self, budget: Duration) -> Result<KernelStream, DialError> {
+    async fn dial(&self, origin: &Origin, budget: Duration) -> Result<KernelStream, DialError> {
         assert!(self.panicked.swap(true, SeqCst), "on purpose");
-        self.target.dial(budget).await
+        self.target.dial(origin, budget).await
     }
 }
 
@@ -202,7 +172,7 @@ impl fmt::Display for BlackHole {
 impl Dial for BlackHole {
     type Stream = KernelStream;
 
-    async fn dial(&self, _: Duration) -> Result<KernelStream, DialError> {
+    async fn dial(&self, _: &Origin, _: Duration) -> Result<KernelStream, DialError> {
         std::future::pending().await
     }
 }
@@ -297,6 +267,10 @@ impl Incoming for Troublesome {
 
     fn peer(&self) -> Peer {
         self.incoming.peer()
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        self.incoming.local()
     }
 
     fn claim(self) -> io::Result<KernelStream> {

@@ -5,6 +5,8 @@
 mod dial;
 mod failover;
 mod forward;
+mod gate;
+mod log;
 mod relay_breaks;
 mod relay_bytes;
 mod relay_times;

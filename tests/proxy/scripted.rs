@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tailport::proxy::endpoint::{Dial, DialError, DialErrorKind};
+use tailport::proxy::{
+    endpoint::{Dial, DialError, DialErrorKind},
+    origin::Origin,
+};
 use tokio::time::sleep;
 
 use crate::support::{UnixSide, unix};
@@ -45,7 +48,7 @@ impl fmt::Display for Scripted {
 impl Dial for Scripted {
     type Stream = UnixSide;
 
-    async fn dial(&self, _budget: Duration) -> Result<UnixSide, DialError> {
+    async fn dial(&self, _: &Origin, _budget: Duration) -> Result<UnixSide, DialError> {
         let attempt = self.tries.fetch_add(1, SeqCst) + 1;
         sleep(self.takes).await;
         match (self.answer)(attempt) {

@@ -6,6 +6,7 @@ use tailport::{
     proxy::{
         Forward, Settings,
         endpoint::{Accept, Dial},
+        gate::{Gate, Open},
         kernel::{Keepalive, KernelListener},
         relay::Limits,
         resolve::Resolver,
@@ -22,7 +23,10 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::support::{drain, is_reset};
+use crate::{
+    log,
+    support::{drain, is_reset},
+};
 
 pub(crate) const KEEPALIVE: Keepalive = Keepalive {
     idle: Duration::from_secs(60),
@@ -44,12 +48,24 @@ pub(crate) fn serve<A: Accept, D: Dial>(
     dial: D,
     cap: usize,
 ) -> Serving {
+    serve_through(Open, address, accept, dial, cap)
+}
+
+pub(crate) fn serve_through<G: Gate, A: Accept, D: Dial>(
+    gate: G,
+    address: SocketAddr,
+    accept: A,
+    dial: D,
+    cap: usize,
+) -> Serving {
+    log::keep();
     let slots = Slots::new(cap);
     let (metrics, tracker) = (Arc::new(Metrics::default()), TaskTracker::new());
     let shutdown = Shutdown::default();
     let forward = Forward {
         name: "test".into(),
         accept,
+        gate,
         dial,
         settings: Settings {
             dial_timeout: Duration::from_secs(5),

@@ -18,6 +18,8 @@ use tailport::{
         Held,
         endpoint::{End, Stream},
         kernel::{Keepalive, KernelStream},
+        origin::Origin,
+        peer::Peer,
         relay::{Limits, relay},
         summary::Summary,
     },
@@ -68,6 +70,11 @@ async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> (Vec<u8>, Option<
 
 pub(crate) fn is_reset(error: Option<&io::Error>) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
+}
+
+/// Where a connection comes from that is nobody's.
+pub(crate) fn nobody() -> Origin {
+    Origin::from(Peer::Unix { uid: None })
 }
 
 /// The two ends of a TCP connection: the relay's, and the test's.

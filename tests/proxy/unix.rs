@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     serving::{echo, kernel_target, serve},
-    support::{MIB, ORDERS, PATIENCE, drain, is_reset, pattern, start, unlimited},
+    support::{MIB, ORDERS, PATIENCE, drain, is_reset, nobody, pattern, start, unlimited},
 };
 
 fn place() -> (TempDir, PathBuf) {
@@ -262,7 +262,10 @@ async fn a_unix_target_that_is_not_there_may_come_later() {
     let shown = format!("unix:{}", path.display());
     assert_eq!(target.to_string(), shown);
     for _ in 0..2 {
-        let error = target.dial(Duration::from_secs(5)).await.unwrap_err();
+        let error = target
+            .dial(&nobody(), Duration::from_secs(5))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, DialErrorKind::Refused, "{error}");
         assert!(
             error.retry() && error.to_string().contains(&shown),
@@ -274,7 +277,10 @@ async fn a_unix_target_that_is_not_there_may_come_later() {
     }
     fs::remove_file(&path).unwrap();
     let _listener = bind(&path).await.unwrap();
-    target.dial(Duration::from_secs(5)).await.unwrap();
+    target
+        .dial(&nobody(), Duration::from_secs(5))
+        .await
+        .unwrap();
 }
 
 #[cfg(target_os = "linux")]
@@ -288,11 +294,12 @@ async fn a_full_queue_is_waited_for_within_the_budget() {
     socket.listen(0).unwrap();
     let target = UnixTarget::new(&path);
     let budget = Duration::from_millis(100);
-    let _first = target.dial(budget).await.unwrap();
-    let error = target.dial(budget).await.unwrap_err();
+    let _first = target.dial(&nobody(), budget).await.unwrap();
+    let error = target.dial(&nobody(), budget).await.unwrap_err();
     assert_eq!(error.kind, DialErrorKind::TimedOut, "{error}");
 
-    let waiting = target.dial(PATIENCE);
+    let nobody = nobody();
+    let waiting = target.dial(&nobody, PATIENCE);
     let accepted = async { socket.accept().unwrap() };
     let (dialed, _accepted) = tokio::join!(waiting, accepted);
     dialed.unwrap();

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::{Bound, Forwards, Running, route};
 use crate::app::failure::Failure;
 use crate::config::{Config, Forward};
+use crate::proxy::gate;
 use crate::tailnet::Node;
 
 /// How long a listener that has been told to end may take until its place is free.
@@ -81,10 +82,18 @@ impl Forwards {
             self.shared.registry.forward(&name, &description.target);
             match &running.switch {
                 super::Switch::ToMachine(switch) => {
-                    switch.turn(route::to_machine(forward, config, &self.resolver), settings);
+                    switch.turn(
+                        gate::Open,
+                        route::to_machine(forward, config, &self.resolver),
+                        settings,
+                    );
                 }
                 super::Switch::ToTailnet(switch) => {
-                    switch.turn(route::to_tailnet(forward, node.dialer()), settings);
+                    switch.turn(
+                        gate::Open,
+                        route::to_tailnet(forward, node.dialer()),
+                        settings,
+                    );
                 }
             }
             done.push(format!("changed: {description}"));

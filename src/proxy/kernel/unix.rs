@@ -9,6 +9,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
+    net::SocketAddr,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown},
     os::unix::net::UnixListener as StdListener,
     path::{Path, PathBuf},
@@ -129,6 +130,10 @@ impl Incoming for UnixIncoming {
         Peer::Unix {
             uid: credentials.ok().map(|credentials| credentials.uid()),
         }
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        None
     }
 
     fn claim(self) -> io::Result<KernelStream> {

@@ -7,6 +7,7 @@ use super::{
     super::{
         endpoint::{Dial, DialError},
         kernel::KernelStream,
+        origin::Origin,
     },
     KernelTarget, UnixTarget,
 };
@@ -35,10 +36,10 @@ impl From<UnixTarget> for LocalTarget {
 impl Dial for LocalTarget {
     type Stream = KernelStream;
 
-    async fn dial(&self, budget: Duration) -> Result<KernelStream, DialError> {
+    async fn dial(&self, origin: &Origin, budget: Duration) -> Result<KernelStream, DialError> {
         match self {
-            Self::Tcp(target) => target.dial(budget).await,
-            Self::Unix(target) => target.dial(budget).await,
+            Self::Tcp(target) => target.dial(origin, budget).await,
+            Self::Unix(target) => target.dial(origin, budget).await,
         }
     }
 }

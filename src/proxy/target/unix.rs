@@ -15,6 +15,7 @@ use super::{
     super::{
         endpoint::{Dial, DialError, DialErrorKind},
         kernel::KernelStream,
+        origin::Origin,
     },
     kind_of,
 };
@@ -43,7 +44,7 @@ impl Dial for UnixTarget {
 
     /// A socket whose queue is full answers at once that it has no room: asked
     /// again until the budget is used up, as a connecting TCP socket would be.
-    async fn dial(&self, budget: Duration) -> Result<KernelStream, DialError> {
+    async fn dial(&self, _: &Origin, budget: Duration) -> Result<KernelStream, DialError> {
         let start = Instant::now();
         loop {
             let error = match UnixStream::connect(&self.0).await {
