@@ -8,6 +8,7 @@
 //! | `target`, `resolve` | targets dialed from this machine; their names |
 //! | `tls` | a listener whose connections speak TLS, and its certificate |
 //! | `failover`, `health` | several targets, and which of them is well |
+//! | `proxy_protocol` | a header that tells a target who connects |
 //! | `slots` | the connection cap |
 //! | `gate`, `peer_limits` | who is let in, and how much one peer may take |
 //! | `accept` | a forward's accept loop |
@@ -30,6 +31,7 @@ pub mod node;
 pub mod origin;
 pub mod peer;
 pub mod peer_limits;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod resolve;
 pub mod slots;

@@ -7,6 +7,7 @@ mod failover;
 mod forward;
 mod gate;
 mod log;
+mod proxy_protocol;
 mod relay_breaks;
 mod relay_bytes;
 mod relay_times;
