@@ -1,15 +1,16 @@
-//! The life of one connection: the gate, the dial within the budget, the relay,
-//! one closing line in the log, slot given back.
+//! The life of one connection: the gate, the opening and the dial within the
+//! budget, the relay, one closing line in the log, slot given back.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{io, sync::Arc, time::SystemTime};
 
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Settings, dial,
+    Settings,
     endpoint::{Dial, DialError, Stream},
     gate::{Admission, Denied, Gate},
+    opening::{self, Failed},
     origin::Origin,
     relay::relay,
     side::Held,
@@ -38,6 +39,8 @@ pub(super) struct Context<D, G> {
 pub(super) struct Connection<D: Dial, G: Gate, S: Stream> {
     context: Arc<Context<D, G>>,
     origin: Origin,
+    /// The target that the peer chose, if that was its choice.
+    led_to: Option<D>,
     // Before the slot: a socket is closed before its place is given away.
     peer: Option<Held<S>>,
     admission: Option<Admission>,
@@ -57,6 +60,7 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
         Self {
             context,
             origin,
+            led_to: None,
             peer: Some(Held::new(peer)),
             admission: None,
             active: Some(active),
@@ -72,6 +76,7 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
             Outcome::Relayed(summary) => summary.ended(),
             Outcome::Undialed(_) => Ended::DialFailed,
             Outcome::Denied(_) => Ended::Denied,
+            Outcome::Unopened(_) => Ended::OpenFailed,
             Outcome::Aborted => Ended::Aborted,
         };
         self.log(&outcome, ended);
@@ -82,6 +87,10 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
                 .remember(self.past(Some(&outcome), ended));
             active.end(ended);
         }
+    }
+
+    fn target(&self) -> &D {
+        self.led_to.as_ref().unwrap_or(&self.context.target)
     }
 
     /// What is remembered of it; without an outcome the bytes are not known.
@@ -95,7 +104,7 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
             forward: self.context.forward.clone(),
             peer: self.origin.peer.to_string(),
             who: self.origin.identity.shown(),
-            target: self.context.target.to_string(),
+            target: self.target().to_string(),
             to_target,
             to_peer,
             duration: self.start.elapsed(),
@@ -109,7 +118,7 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
             dial_timeout,
             limits,
         } = context.settings;
-        let (Some(peer), Some(active)) = (self.peer.take(), &self.active) else {
+        let (Some(mut peer), Some(active)) = (self.peer.take(), &self.active) else {
             return Outcome::Aborted;
         };
         let admitted = tokio::select! {
@@ -128,26 +137,27 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
                 return Outcome::Denied(denied);
             }
         }
-        let start = Instant::now();
-        let dialed = tokio::select! {
+        let (target, metrics) = (&context.target, active.metrics());
+        let opened = tokio::select! {
             biased;
             () = context.abort.cancelled() => return Outcome::Aborted,
-            dialed = dial::dial(&context.target, &self.origin, dial_timeout) => dialed,
+            opened = opening::open(
+                &mut peer, &self.origin, target, &mut self.led_to, dial_timeout, metrics,
+            ) => opened,
         };
-        let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
-        active.metrics().dialed(start.elapsed(), failure);
-        let target = match dialed {
-            Ok(target) => Held::new(target),
-            Err(error) => return Outcome::Undialed(error),
-        };
-        let totals = active.metrics().traffic();
-        Outcome::Relayed(relay(peer, target, limits, totals, &context.abort).await)
+        match opened {
+            Ok(target) => {
+                let totals = metrics.traffic();
+                Outcome::Relayed(relay(peer, target, limits, totals, &context.abort).await)
+            }
+            Err(Failed::Open(error)) => Outcome::Unopened(error),
+            Err(Failed::Dial(error)) => Outcome::Undialed(error),
+        }
     }
 
     fn log(&self, outcome: &Outcome, ended: Ended) {
-        let Context {
-            forward, target, ..
-        } = &*self.context;
+        let Context { forward, .. } = &*self.context;
+        let target = self.target();
         let Origin { peer, identity, .. } = &self.origin;
         let (user, node) = (identity.user(), identity.node());
         let duration_ms = milliseconds(self.start);
@@ -179,6 +189,11 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
                 reason = %denied,
                 "connection ended"
             ),
+            Outcome::Unopened(error) => tracing::warn!(
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                %error,
+                "connection ended"
+            ),
             Outcome::Aborted => tracing::info!(
                 forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
                 "connection ended"
@@ -199,7 +214,7 @@ impl<D: Dial, G: Gate, S: Stream> Drop for Connection<D, G, S> {
             peer = %self.origin.peer,
             user = self.origin.identity.user(),
             node = self.origin.identity.node(),
-            target = %self.context.target,
+            target = %self.target(),
             duration_ms = milliseconds(self.start),
             ended = active.would_end().as_str(),
             "connection ended"
@@ -213,6 +228,7 @@ enum Outcome {
     Relayed(Summary),
     Undialed(DialError),
     Denied(Denied),
+    Unopened(io::Error),
     Aborted,
 }
 

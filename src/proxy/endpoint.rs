@@ -9,7 +9,7 @@ use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{origin::Origin, peer::Peer};
+use super::{destination::Destination, origin::Origin, peer::Peer};
 
 /// A listener: where connections come from.
 pub trait Accept: Send + 'static {
@@ -67,6 +67,15 @@ pub trait Dial: fmt::Display + Send + Sync + 'static {
         origin: &Origin,
         budget: Duration,
     ) -> impl Future<Output = Result<Self::Stream, DialError>> + Send;
+
+    /// The target for a peer that asks to be led to `destination`; `None` when the
+    /// target is no choice of the peer's, as for most.
+    fn led_to(&self, _destination: &Destination) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// A connection's bytes. `shutdown` ends the outgoing direction alone.
@@ -82,6 +91,27 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// # Cancel safety
     /// Dropping the future leaves the stream where it was; it may be asked again.
     fn open(&mut self) -> impl Future<Output = io::Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Where the peer asked to be led while the stream was opened; most peers have
+    /// no choice.
+    fn asked(&self) -> Option<&Destination> {
+        None
+    }
+
+    /// Tells the peer how the dial went, once, before anything is relayed; most
+    /// streams have no words for it.
+    ///
+    /// # Errors
+    /// When the peer could not be told; nothing may be relayed then.
+    ///
+    /// # Cancel safety
+    /// None: a stream whose answer was cut short is only good to be dropped.
+    fn answer(
+        &mut self,
+        _dialed: Result<(), &DialError>,
+    ) -> impl Future<Output = io::Result<()>> + Send {
         async { Ok(()) }
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `endpoint` | the two traits, `Accept` and `Dial`, and the `Stream` they give |
 //! | `peer`, `origin` | who connects; what else is known of it |
+//! | `destination` | where a peer asks to be led, when that is its choice |
 //! | `kernel` | listeners and streams of this machine, TCP and unix |
 //! | `target`, `resolve` | targets dialed from this machine; their names |
 //! | `tls` | a listener whose connections speak TLS, and its certificate |
@@ -13,6 +14,7 @@
 //! | `gate`, `peer_limits` | who is let in, and how much one peer may take |
 //! | `accept` | a forward's accept loop |
 //! | `connection` | the life of one connection |
+//! | `opening` | what the peer says first, the dial, and what the peer is told |
 //! | `dial` | the tries of one dial and their budget |
 //! | `relay`, `limits`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
 //! | `failpoint` | a panic on purpose, in debug builds |
@@ -22,6 +24,7 @@
 //! dropped. A [`Forward`] is one listener with one target; the direction,
 //! `expose` or `connect`, is only a matter of which side is the tailnet.
 
+pub mod destination;
 pub mod dial;
 pub mod endpoint;
 pub mod failover;
@@ -47,6 +50,7 @@ mod direction;
 mod failpoint;
 mod health;
 mod limits;
+mod opening;
 mod side;
 
 use std::{io, sync::Arc, time::Duration};

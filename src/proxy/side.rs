@@ -35,6 +35,11 @@ impl<S: Stream> Held<S> {
         Self(Some(stream))
     }
 
+    /// The stream.
+    pub(super) fn get_mut(&mut self) -> Option<&mut S> {
+        self.0.as_mut()
+    }
+
     /// Closes the stream in the ordinary way.
     fn close(mut self) {
         drop(self.0.take());

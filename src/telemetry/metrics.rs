@@ -193,11 +193,13 @@ pub enum Ended {
     Denied,
     /// A fault of the program.
     Panicked,
+    /// The peer did not say what it must say first, or asked for what it is not given.
+    OpenFailed,
 }
 
 impl Ended {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Clean,
         Self::Reset,
         Self::TimedOut,
@@ -207,6 +209,7 @@ impl Ended {
         Self::DialFailed,
         Self::Denied,
         Self::Panicked,
+        Self::OpenFailed,
     ];
 
     /// Its name in logs and metrics.
@@ -221,6 +224,7 @@ impl Ended {
             Self::DialFailed => "dial_failed",
             Self::Denied => "denied",
             Self::Panicked => "panicked",
+            Self::OpenFailed => "open_failed",
         }
     }
 }
