@@ -10,6 +10,7 @@
 //! | `tls` | a listener whose connections speak TLS, and its certificate |
 //! | `failover`, `health` | several targets, and which of them is well |
 //! | `proxy_protocol` | a header that tells a target who connects |
+//! | `socks` | a listener whose clients say where to |
 //! | `slots` | the connection cap |
 //! | `gate`, `peer_limits` | who is let in, and how much one peer may take |
 //! | `accept` | a forward's accept loop |
@@ -38,6 +39,7 @@ pub mod proxy_protocol;
 pub mod relay;
 pub mod resolve;
 pub mod slots;
+pub mod socks;
 pub mod summary;
 pub mod target;
 pub mod tls;

@@ -14,6 +14,7 @@ mod relay_times;
 mod scripted;
 mod serving;
 mod slots;
+mod socks;
 mod support;
 mod tls;
 mod unix;
