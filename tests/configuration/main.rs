@@ -1,6 +1,7 @@
 //! The configuration contract from outside: what each variable and the file may hold, what is refused, and in
 //! which words.
 
+mod documents;
 mod file;
 mod forwards;
 mod login;
