@@ -7,11 +7,12 @@
 //!
 //! [`parse`] opens no socket and changes nothing. It reads the configuration file and the key file
 //! when they are configured. The environment is an argument, so that tests never touch the real one.
-//! A bad value never falls back to a default: it is a mistake.
+//! A bad value never falls back to a default: it is a mistake. [`changes`] compares two of them.
 
 pub mod address;
 pub mod allow;
 mod assemble;
+mod changes;
 mod connection_count;
 mod control_url;
 pub mod duration;
@@ -55,6 +56,7 @@ use std::time::Duration;
 
 pub use address::{Host, Target};
 pub use allow::{Allow, Identity};
+pub use changes::{Changes, changes};
 pub use control_url::ControlUrl;
 pub use forward::{Forward, ForwardOptions, ProxyProtocol};
 pub use forward_text::ForwardError;
