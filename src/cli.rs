@@ -128,13 +128,15 @@ enum Verb {
     Run,
     /// Lead ports of the tailnet to this machine or its network
     Expose {
-        /// 22=127.0.0.1:22, or only 22, or 10.0.0.5:3389
+        /// 22=127.0.0.1:22, or only 22, or 10.0.0.5:3389; also 53/udp=HOST:53, 443/tls=HOST:80,
+        /// 80=unix:/PATH, ranges 90-99=HOST:90-99, and several targets with | between them
         #[arg(value_name = "[PORT=]HOST:PORT", required = true)]
         forwards: Vec<OsString>,
     },
     /// Lead ports of this machine to hosts of the tailnet
     Connect {
-        /// 33389=rdp-host:3389; LOCAL is a port on 127.0.0.1 or ADDRESS:PORT
+        /// 33389=rdp-host:3389; LOCAL is a port on 127.0.0.1, ADDRESS:PORT, either with /udp, or
+        /// unix:/PATH; ranges and several targets as with expose
         #[arg(value_name = "LOCAL=HOST:PORT", required = true)]
         forwards: Vec<OsString>,
     },

@@ -29,7 +29,7 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`cli`] | the command line |
-//! | [`config`] | from flags and environment to settings that need no more checks |
+//! | [`config`] | from flags, environment and file to settings that need no more checks |
 //! | [`state_dir`] | the node's directory: its mode, its lock |
 //! | [`telemetry`] | the log, the counters |
 //! | [`admin`] | what those who run it look at: status, health, metrics, actions |

@@ -1,12 +1,15 @@
-//! A bad configuration as the program's user meets it: every mistake in one run,
-//! exit 64, and no secret anywhere.
+//! The configuration as the program's user meets it: a file is enough; every mistake
+//! in one run, exit 64, and no secret anywhere.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use crate::stage;
 use crate::support::home::Home;
 use crate::support::settings::Settings;
+use crate::support::socket;
 use crate::support::tailport::Tailport;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -96,6 +99,35 @@ fn a_mistake_in_the_file_is_told_by_its_line_and_exits_64() {
             let wanted = format!("{}:{line}: {key}: ", file.display());
             assert!(said.contains(&wanted), "{arguments:?}: {said}");
         }
+    }
+}
+
+#[test]
+fn a_file_alone_makes_a_node_that_forwards_both_ways() {
+    let (here, there) = (socket::listen(), socket::listen());
+    let peer = stage::peer();
+    let port = stage::peer_port();
+    let _listening = peer.listen(port, socket::address(&there));
+    let settings = Settings::bare();
+    let text = format!(
+        "hostname = 'from-a-file'\ncontrol_url = '{}'\nauthkey_file = '{}'\n\n\
+         [[expose]]\nlisten = 2222\ntarget = '{}'\n\n[[connect]]\nlisten = 0\ntarget = '{}:{port}'\n",
+        stage::tailnet().control_url(),
+        stage::tailnet().key_file().display(),
+        socket::address(&here),
+        peer.address(),
+    );
+    let file = settings.directory().write_secret("tailport.toml", &text);
+    let node = stage::start(&settings.arguments(&["--config", file.to_str().unwrap()]));
+    assert_eq!(node.ready().hostname, "from-a-file");
+    for (mut client, listener) in [
+        (peer.dial(node.at(2222)), &here),
+        (socket::connect(node.local()), &there),
+    ] {
+        client.write_all(b"?").unwrap();
+        let mut asked = [0];
+        socket::accept(listener).read_exact(&mut asked).unwrap();
+        assert_eq!(&asked, b"?");
     }
 }
 
