@@ -1,11 +1,13 @@
 //! Dialing over a node.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::io;
 use std::time::Duration;
 
 use super::error::{Error, ErrorKind};
+use super::flow::Flow;
 use super::mailbox::Mailbox;
-use super::message::Dial;
+use super::message::{Announced, Dial};
 use super::options::milliseconds;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
@@ -34,17 +36,42 @@ impl Dialer {
     ///
     /// Safe: the dial is cancelled, and a connection made meanwhile is reset.
     pub async fn dial(&self, address: &str, timeout: Duration) -> Result<Stream, Error> {
+        self.dial_as(c"tcp", address, timeout, Stream::claim).await
+    }
+
+    /// Makes a UDP flow to `host:port`, by MagicDNS name or address, within
+    /// `timeout`. Nothing is sent and no peer is asked, so that success does not
+    /// say that one is there. A flow never leaves the tailnet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dialer::dial`], but for what only a peer can answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a flow made meanwhile ends.
+    pub async fn dial_udp(&self, address: &str, timeout: Duration) -> Result<Flow, Error> {
+        self.dial_as(c"udp", address, timeout, Flow::claim).await
+    }
+
+    async fn dial_as<T>(
+        &self,
+        network: &CStr,
+        address: &str,
+        timeout: Duration,
+        claim: impl FnOnce(&Announced) -> io::Result<T>,
+    ) -> Result<T, Error> {
         let failed = || Error::call("dialing over the tailnet");
         let address = CString::new(address).map_err(|_| Error::Answer {
             kind: ErrorKind::BadAddress,
             detail: format!("dialing {address:?}: an address has no NUL in it"),
         })?;
-        let fd = sys::dial(self.handle, c"tcp", &address, milliseconds(timeout).max(1))
+        let fd = sys::dial(self.handle, network, &address, milliseconds(timeout).max(1))
             .map_err(failed())?;
         let mut mailbox = Mailbox::new(fd).map_err(failed())?;
         match mailbox.answer().await? {
             // Claimed while the mailbox is open: closing it resets what is not.
-            Dial::Dialed(announced) => Stream::claim(&announced).map_err(failed()),
+            Dial::Dialed(announced) => claim(&announced).map_err(failed()),
             Dial::Error(failure) => Err(failure.into()),
         }
     }

@@ -1,6 +1,6 @@
 //! Accepting connections from the tailnet.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::net::SocketAddr;
 
@@ -24,10 +24,10 @@ pub struct Listener {
 
 impl Listener {
     /// Opens a port; see [`super::Node::listen`].
-    pub(super) async fn open(node: NodeHandle, port: u16) -> Result<Self, Error> {
+    pub(super) async fn open(node: NodeHandle, network: &CStr, port: u16) -> Result<Self, Error> {
         let failed = || Error::call("listening on the tailnet");
         let address = CString::new(format!(":{port}")).map_err(|error| failed()(error.into()))?;
-        let fd = sys::listen(node, c"tcp", &address).map_err(failed())?;
+        let fd = sys::listen(node, network, &address).map_err(failed())?;
         let mut mailbox = Mailbox::new(fd).map_err(failed())?;
         match mailbox.answer().await? {
             Listen::Listening { address } => Ok(Self { mailbox, address }),
@@ -108,10 +108,18 @@ impl Incoming {
     /// `EMFILE` and its like when there is no descriptor to be had, `EBADF` when
     /// the connection has ended or the listener has been dropped. The connection is
     /// reset in each case.
-    pub fn claim(mut self) -> io::Result<Stream> {
-        let stream = Stream::claim(&self.announced)?;
+    pub fn claim(self) -> io::Result<Stream> {
+        self.claim_as(Stream::claim)
+    }
+
+    /// Takes it as what it is.
+    pub(super) fn claim_as<T>(
+        mut self,
+        claim: impl FnOnce(&Announced) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let claimed = claim(&self.announced)?;
         self.claimed = true;
-        Ok(stream)
+        Ok(claimed)
     }
 }
 

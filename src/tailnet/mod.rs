@@ -3,7 +3,7 @@
 //! # The contract
 //!
 //! Who owns what. [`Node`] owns the node's handle, [`Stream`] and [`Incoming`] own
-//! a connection's id, every other type owns a mailbox; no two values own the same
+//! a connection's id, [`Flow`] and [`IncomingFlow`] a flow's, every other type owns a mailbox; no two values own the same
 //! thing, and descriptors never leave this module. A [`Dialer`] and [`Questions`] own
 //! nothing.
 //!
@@ -13,11 +13,11 @@
 //! other threads.
 //!
 //! What drop does. Dropping a mailbox cancels what it stands for: [`Starting`] the
-//! reports (not the node), [`Listener`] the port, a dial or question under way that,
-//! [`Events`] and [`Logs`] the stream. What a mailbox has announced and nobody has
-//! claimed is reset. Dropping an [`Incoming`] resets it. Dropping a [`Stream`] resets
-//! it unless both its directions have ended. Dropping a [`Node`] closes it without
-//! waiting. No drop blocks.
+//! reports (not the node), [`Listener`] and [`FlowListener`] the port, a dial or
+//! question under way that, [`Events`] and [`Logs`] the stream. What a mailbox has
+//! announced and nobody has claimed is reset. Dropping an [`Incoming`] resets it. Dropping a [`Stream`] resets
+//! it unless both its directions have ended. Dropping an [`IncomingFlow`] or a
+//! [`Flow`] ends it. Dropping a [`Node`] closes it without waiting. No drop blocks.
 //!
 //! Values that hold a descriptor are made inside a tokio runtime with I/O enabled;
 //! elsewhere making them panics.
@@ -28,6 +28,8 @@ mod dialer;
 mod environment;
 mod error;
 mod events;
+mod flow;
+mod flow_listener;
 mod listener;
 mod mailbox;
 mod message;
@@ -45,6 +47,8 @@ pub use dialer::Dialer;
 pub use environment::{Environment, init};
 pub use error::{Error, ErrorKind};
 pub use events::{Event, Events, Logs, logs};
+pub use flow::{DATAGRAM_MAX, Flow};
+pub use flow_listener::{FlowListener, IncomingFlow};
 pub use listener::{Incoming, Listener};
 pub use message::{Closed, Flushed, LogLine, NodeInfo, Warning};
 pub use node::{Node, StartEvent, Starting};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::dialer::Dialer;
 use super::error::Error;
 use super::events::Events;
+use super::flow_listener::FlowListener;
 use super::listener::Listener;
 use super::mailbox::Mailbox;
 use super::message::{Close, Closed, Flush, Flushed, Logout, NodeInfo, Start};
@@ -89,7 +90,20 @@ impl Node {
     ///
     /// Safe: a port opened meanwhile is closed again.
     pub async fn listen(&self, port: u16) -> Result<Listener, Error> {
-        Listener::open(self.handle, port).await
+        Listener::open(self.handle, c"tcp", port).await
+    }
+
+    /// Opens a UDP port of the node on all its tailnet addresses.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::listen`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a port opened meanwhile is closed again.
+    pub async fn listen_udp(&self, port: u16) -> Result<FlowListener, Error> {
+        FlowListener::open(self.handle, port).await
     }
 
     /// A dialer over this node, for tasks that do not own it.

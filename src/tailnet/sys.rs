@@ -131,18 +131,19 @@ pub(crate) fn count() -> io::Result<Counts> {
         goroutines: counts.goroutines,
         threads: counts.threads,
         dropped_log_lines: counts.dropped_log_lines,
+        dropped_datagrams: counts.dropped_datagrams,
     })
 }
 
 /// What is alive in the Go half. All but `goroutines`, `threads` and
-/// `dropped_log_lines` are zero when everything has been closed.
+/// what was dropped are zero when everything has been closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Nodes started and not closed.
     pub nodes: u64,
     /// Mailboxes whose two ends are not both closed.
     pub mailboxes: u64,
-    /// Connections announced or claimed and not finished.
+    /// Connections and flows announced or claimed and not finished.
     pub connections: u64,
     /// Connections kept only until the peer has acknowledged.
     pub lingering: u64,
@@ -152,6 +153,9 @@ pub struct Counts {
     pub threads: u64,
     /// Log lines dropped since start because nobody read them in time.
     pub dropped_log_lines: u64,
+    /// Datagrams dropped since start: nobody took them in time, they were too large
+    /// for UDP, or there was no way.
+    pub dropped_datagrams: u64,
 }
 
 /// Bytes that a kernel TCP or unix socket has taken and its peer has not

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,12 +23,11 @@ const (
 // connection is a TCP connection over the tailnet, from its announcement until
 // the caller has released or aborted it and both directions are done.
 type connection struct {
-	id            uint64
-	node          *node
-	box           *mailbox // where it was announced
-	endpoint      *endpoint
-	remote, local netip.AddrPort
-	settled       chan struct{} // closed once claimed or aborted
+	identity
+	node     *node
+	box      *mailbox // where it was announced
+	endpoint *endpoint
+	settled  chan struct{} // closed once claimed or aborted
 
 	inHand atomic.Int64 // bytes taken from sock and not yet queued at endpoint
 

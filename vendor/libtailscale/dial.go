@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"tailscale.com/ipn"
 )
 
-// dial connects to an address of the tailnet and announces the connection. The
-// network's own stack makes the connection, never the system's dialer, so that
+// dial connects to an address of the tailnet and announces the connection, or the
+// flow, which sends nothing by itself. The network's own stack makes the connection, never the system's dialer, so that
 // no name and no address can lead a dial to the host's own network.
 func (n *node) dial(ctx context.Context, m *mailbox, network, address string) error {
 	if err := checkDialAddress(network, address); err != nil {
@@ -34,22 +35,48 @@ func (n *node) dial(ctx context.Context, m *mailbox, network, address string) er
 	if !inTailnet || !dialer.UseNetstackForIP(target.Addr()) {
 		return &failure{kindNotInTailnet, notInTailnetText(address, target)}
 	}
-	conn, err := dialer.NetstackDialTCP(ctx, target)
+	dial := dialer.NetstackDialTCP
+	if network == "udp" {
+		dial = dialer.NetstackDialUDP
+	}
+	conn, err := dial(ctx, target)
 	if err != nil {
 		return inTime(address, connectFailure(ctx, err))
 	}
-	c, err := newConnection(n, m, conn)
+	settled, err := n.announce(m, "dialed", conn)
 	if err != nil {
 		return err
 	}
-	if m.announce("dialed", c) != nil {
-		return nil
-	}
 	select {
-	case <-c.settled:
+	case <-settled:
 	case <-m.ctx.Done():
 	}
 	return nil
+}
+
+// announce takes over what tsnet made and announces it; the channel is closed
+// when that is claimed or aborted. The error is a mailbox's that was closed, or a
+// fault of this side.
+func (n *node) announce(m *mailbox, messageType string, conn net.Conn) (<-chan struct{}, error) {
+	if _, ok := conn.(*gonet.UDPConn); ok {
+		f, err := newFlow(n, m, conn)
+		if err == nil {
+			err = m.announce(messageType, f)
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.begin()
+		return f.settled, nil
+	}
+	c, err := newConnection(n, m, conn)
+	if err == nil {
+		err = m.announce(messageType, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.settled, nil
 }
 
 // inTime says in plain words that a dial's time is over.
@@ -60,9 +87,16 @@ func inTime(address string, err error) error {
 	return err
 }
 
+func checkNetwork(network string) error {
+	if network != "tcp" && network != "udp" {
+		return &failure{kindBadAddress, "network " + clip(network) + " is neither tcp nor udp"}
+	}
+	return nil
+}
+
 func checkDialAddress(network, address string) error {
-	if network != "tcp" {
-		return &failure{kindBadAddress, "network " + network + " is not tcp"}
+	if err := checkNetwork(network); err != nil {
+		return err
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

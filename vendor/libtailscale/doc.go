@@ -35,10 +35,12 @@
 //	status.go       the node and its peers as they are now
 //	ping.go         a peer's sign of life, and which way it came
 //	certificate.go  certificates for the node's own names
-//	listen.go       accepted connections
-//	dial.go         dialed connections, never outside the tailnet
+//	listen.go       accepted connections and flows
+//	dial.go         dialed connections and flows, never outside the tailnet
+//	announced.go    what an id names
 //	connection.go   a connection's life: announced, claimed, ended, released
 //	pump.go         the two directions of a claimed connection
+//	flow.go         a UDP flow: datagrams between two addresses
 //	endpoint.go     the gVisor endpoint that gonet hides
 //	stack.go        how patiently the network stack retransmits
 //	silence.go      peers that vanish with bytes in flight

@@ -38,6 +38,8 @@ var layout struct {
 	sender        uintptr // tcp.Endpoint.snd
 	window        uintptr // the sender's SndWnd
 	stack         uintptr // netstack.Impl.ipstack
+	flowEndpoint  uintptr // gonet.UDPConn.ep
+	flowQueue     uintptr // gonet.UDPConn.wq
 }
 
 // checkLayout finds the fields that this half reads.
@@ -50,6 +52,8 @@ func checkLayout() error {
 			return offset
 		}
 		layout.endpoint = find(conn, reflect.TypeFor[tcpip.Endpoint](), "ep")
+		layout.flowEndpoint = find(reflect.TypeFor[gonet.UDPConn](), reflect.TypeFor[tcpip.Endpoint](), "ep")
+		layout.flowQueue = find(reflect.TypeFor[gonet.UDPConn](), reflect.TypeFor[*waiter.Queue](), "wq")
 		layout.queue = find(conn, reflect.TypeFor[*waiter.Queue](), "wq")
 		layout.sendBufferLen = find(ep, reflect.TypeFor[int](), "sndQueueInfo", "SndBufUsed")
 		layout.sendLock = find(ep, reflect.TypeFor[sync.Mutex](), "sndQueueInfo", "sndQueueMu", "mu", "m", "m")

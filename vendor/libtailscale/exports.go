@@ -104,8 +104,8 @@ func onText(handle C.tailport_node, argument *C.char,
 	})
 }
 
-// onConnection runs an immediate call on a connection.
-func onConnection(id C.tailport_id, body func(c *connection) (int, error)) C.int {
+// onConnection runs an immediate call on a connection or flow.
+func onConnection(id C.tailport_id, body func(c announced) (int, error)) C.int {
 	return call(func() (int, error) {
 		c := findConnection(uint64(id))
 		if c == nil {
@@ -205,11 +205,11 @@ func tailport_certificate(handle C.tailport_node, domain *C.char) C.int {
 }
 
 //export tailport_claim
-func tailport_claim(id C.tailport_id) C.int { return onConnection(id, (*connection).claim) }
+func tailport_claim(id C.tailport_id) C.int { return onConnection(id, announced.claim) }
 
 //export tailport_abort
 func tailport_abort(id C.tailport_id) C.int {
-	return onConnection(id, func(c *connection) (int, error) {
+	return onConnection(id, func(c announced) (int, error) {
 		c.abort()
 		return 0, nil
 	})
@@ -217,7 +217,7 @@ func tailport_abort(id C.tailport_id) C.int {
 
 //export tailport_end
 func tailport_end(id C.tailport_id, end *C.struct_tailport_end) C.int {
-	return onConnection(id, func(c *connection) (int, error) {
+	return onConnection(id, func(c announced) (int, error) {
 		if end == nil {
 			return -1, syscall.EINVAL
 		}
@@ -230,7 +230,7 @@ func tailport_end(id C.tailport_id, end *C.struct_tailport_end) C.int {
 
 //export tailport_release
 func tailport_release(id C.tailport_id) C.int {
-	return onConnection(id, func(c *connection) (int, error) {
+	return onConnection(id, func(c announced) (int, error) {
 		c.release()
 		return 0, nil
 	})
@@ -274,6 +274,7 @@ func tailport_count(into *C.struct_tailport_counts) C.int {
 			goroutines:        C.uint64_t(alive.goroutines),
 			threads:           C.uint64_t(alive.threads),
 			dropped_log_lines: C.uint64_t(alive.droppedLogLines),
+			dropped_datagrams: C.uint64_t(alive.droppedDatagrams),
 		}
 		return 0, nil
 	})

@@ -42,7 +42,7 @@ func TestEverythingClosedIsEverythingGone(t *testing.T) {
 	t.Run("second use", useAndAbandon)
 	eventually(t, "all counters are zero", func() bool {
 		now := count()
-		now.goroutines, now.threads, now.droppedLogLines = 0, 0, 0
+		now.goroutines, now.threads, now.droppedLogLines, now.droppedDatagrams = 0, 0, 0, 0
 		return now == counts{}
 	})
 	eventually(t, "the goroutines are back", func() bool { return runtime.NumGoroutine() <= goroutines })
@@ -67,6 +67,17 @@ func useAndAbandon(t *testing.T) {
 	eventually(t, "101 connections are announced", func() bool { return count().connections == 101 })
 	l.inbox.Close() // with 100 messages unread
 	dialed.Close()  // with its answer unread
+	flows := l.n.openListenOn(t, "udp", ":"+linkPort)
+	client, err := l.peer.Dial(t.Context(), "udp", net.JoinHostPort(l.n.ip.String(), linkPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.Write([]byte("unclaimed"))
+	flow := l.n.openDialOn(t, "udp", net.JoinHostPort(l.peerIP.String(), linkPort), patience).flow(t, "dialed")
+	eventually(t, "two flows are announced", func() bool { return count().connections >= 2 })
+	flows.Close() // with its message unread
+	flow.abort()
 	eventually(t, "the unclaimed are aborted", func() bool { return count().connections == 0 })
 	for _, conn := range conns {
 		conn.SetReadDeadline(time.Now().Add(patience))
@@ -83,6 +94,8 @@ func useAndAbandon(t *testing.T) {
 	defer far.Close()
 	box := l.n.openDial(t, net.JoinHostPort(l.peerIP.String(), linkPort), patience)
 	near := box.take(t, "dialed")
+	open := l.n.openDialOn(t, "udp", net.JoinHostPort(l.peerIP.String(), linkPort), patience).flow(t, "dialed").take(t)
+	open.put(t, []byte("into the blue"))
 	l.n.shut(t)
 	near.SetDeadline(time.Now().Add(patience))
 	if n, err := near.Read(make([]byte, 1)); n > 0 || err == nil {

@@ -7,11 +7,16 @@ import (
 	"strings"
 )
 
-// listen accepts on the tailnet and announces every connection at once: tsnet's
-// listener has no queue and drops what is not accepted within a second.
+// unclaimedFlows bounds the flows that wait to be claimed. A peer makes one with
+// every port it sends from, and without a handshake.
+const unclaimedFlows = 128
+
+// listen accepts on the tailnet and announces every connection, or every flow with
+// its first datagram, at once: tsnet's listener has no queue and drops what is not
+// accepted within a second.
 func (n *node) listen(ctx context.Context, m *mailbox, network, address string) error {
-	if network != "tcp" {
-		return &failure{kindBadAddress, "network " + network + " is not tcp"}
+	if err := checkNetwork(network); err != nil {
+		return err
 	}
 	if err := n.awaitStarted(ctx); err != nil {
 		return err
@@ -35,12 +40,17 @@ func (n *node) listen(ctx context.Context, m *mailbox, network, address string) 
 		if err != nil {
 			return err
 		}
-		c, err := newConnection(n, m, conn)
+		if network == "udp" && m.waiting() >= unclaimedFlows {
+			registry.droppedDatagrams.Add(1)
+			conn.Close()
+			continue
+		}
+		_, err = n.announce(m, "accepted", conn)
+		if ctx.Err() != nil {
+			return ctx.Err() // the caller has closed the mailbox
+		}
 		if err != nil {
 			return err
-		}
-		if m.announce("accepted", c) != nil {
-			return nil
 		}
 	}
 }

@@ -25,7 +25,7 @@ type mailbox struct {
 
 	mu        sync.Mutex
 	closed    bool
-	unclaimed map[uint64]*connection // announced here, not yet claimed
+	unclaimed map[uint64]announced // here, and not yet claimed
 }
 
 // newMailbox makes a mailbox whose context ends with parent, and starts watching
@@ -35,7 +35,7 @@ func newMailbox(parent context.Context) (int, *mailbox, error) {
 	if err != nil {
 		return -1, nil, err
 	}
-	m := &mailbox{sock: ours, unclaimed: make(map[uint64]*connection)}
+	m := &mailbox{sock: ours, unclaimed: make(map[uint64]announced)}
 	m.ctx, m.cancel = context.WithCancel(parent)
 	registry.mailboxes.Add(1)
 	go m.watchCaller()
@@ -103,19 +103,20 @@ func (m *mailbox) sendError(err error) {
 	m.send(errorMessage{Type: "error", Kind: f.kind, Detail: clip(f.detail)})
 }
 
-// announce registers a connection as this mailbox's and tells the caller of it.
+// announce registers a connection or flow as this mailbox's and tells the caller of it.
 // It is aborted when the telling fails.
-func (m *mailbox) announce(messageType string, c *connection) error {
+func (m *mailbox) announce(messageType string, c announced) error {
+	who := c.who()
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()
 		c.abort()
 		return net.ErrClosed
 	}
-	m.unclaimed[c.id] = c
+	m.unclaimed[who.id] = c
 	m.mu.Unlock()
 
-	err := m.send(connectionMessage{Type: messageType, ID: c.id, Remote: c.remote, Local: c.local})
+	err := m.send(connectionMessage{Type: messageType, ID: who.id, Remote: who.remote, Local: who.local})
 	if err != nil {
 		c.abort()
 	}
@@ -132,6 +133,13 @@ func (m *mailbox) forget(id uint64) bool {
 	return ok
 }
 
+// waiting is how many are announced and not claimed.
+func (m *mailbox) waiting() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.unclaimed)
+}
+
 // close ends the mailbox: its context, its descriptor, and every connection that
 // was announced and not claimed. It may be called more than once.
 func (m *mailbox) close() {
@@ -141,7 +149,7 @@ func (m *mailbox) close() {
 		return
 	}
 	m.closed = true
-	orphans := make([]*connection, 0, len(m.unclaimed))
+	orphans := make([]announced, 0, len(m.unclaimed))
 	for _, c := range m.unclaimed {
 		orphans = append(orphans, c)
 	}

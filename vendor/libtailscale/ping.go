@@ -10,9 +10,12 @@ import (
 	"tailscale.com/tailcfg"
 )
 
-// pingEvery is how long one ping is waited for before the next is sent: a ping
-// is one packet a path, and any of them may be lost.
-const pingEvery = 2 * time.Second
+// A ping is one packet a path, and any of them may be lost: how long the first is
+// waited for before the next is sent, and how long the later ones at most.
+const (
+	firstPing = 500 * time.Millisecond
+	lastPing  = 4 * time.Second
+)
 
 // ping asks a peer's node for a sign of life and tells which way it came.
 func (n *node) ping(ctx context.Context, m *mailbox, address string) error {
@@ -51,8 +54,8 @@ func (n *node) pong(ctx context.Context, ip netip.Addr) (*ipnstate.PingResult, e
 	if err != nil {
 		return nil, err
 	}
-	for {
-		once, cancel := context.WithTimeout(ctx, pingEvery)
+	for wait := firstPing; ; wait = min(2*wait, lastPing) {
+		once, cancel := context.WithTimeout(ctx, wait)
 		answer, err := client.Ping(once, ip, tailcfg.PingDisco)
 		over := once.Err() != nil
 		cancel()

@@ -14,15 +14,17 @@ var registry struct {
 	lastNode    uint64
 	nodes       map[uint64]*node
 	lastID      uint64
-	connections map[uint64]*connection
+	connections map[uint64]announced
 
 	mailboxes atomic.Int64
 	lingering atomic.Int64
+
+	droppedDatagrams atomic.Uint64
 }
 
 func init() {
 	registry.nodes = make(map[uint64]*node)
-	registry.connections = make(map[uint64]*connection)
+	registry.connections = make(map[uint64]announced)
 }
 
 func addNode(n *node) {
@@ -49,23 +51,23 @@ func takeNode(handle uint64) *node {
 	return n
 }
 
-func addConnection(c *connection) {
+func addConnection(c announced) {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	registry.lastID++
-	c.id = registry.lastID
-	registry.connections[c.id] = c
+	c.who().id = registry.lastID
+	registry.connections[registry.lastID] = c
 }
 
-// findConnection returns the connection of an id, or nil.
-func findConnection(id uint64) *connection {
+// findConnection returns the connection or flow of an id, or nil.
+func findConnection(id uint64) announced {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	return registry.connections[id]
 }
 
-// takeConnection returns the connection of an id and retires the id, or nil.
-func takeConnection(id uint64) *connection {
+// takeConnection returns the connection or flow of an id and retires the id, or nil.
+func takeConnection(id uint64) announced {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	c := registry.connections[id]
@@ -73,13 +75,13 @@ func takeConnection(id uint64) *connection {
 	return c
 }
 
-// connectionsOf lists a node's connections whose ids are known.
+// connectionsOf lists a node's connections whose ids are known, not its flows.
 func connectionsOf(n *node) []*connection {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	var found []*connection
-	for _, c := range registry.connections {
-		if c.node == n {
+	for _, known := range registry.connections {
+		if c, ok := known.(*connection); ok && c.node == n {
 			found = append(found, c)
 		}
 	}
@@ -88,7 +90,7 @@ func connectionsOf(n *node) []*connection {
 
 // counts is struct tailport_counts of tailscale.h.
 type counts struct {
-	nodes, mailboxes, connections, lingering, goroutines, threads, droppedLogLines uint64
+	nodes, mailboxes, connections, lingering, goroutines, threads, droppedLogLines, droppedDatagrams uint64
 }
 
 func count() counts {
@@ -103,5 +105,7 @@ func count() counts {
 		goroutines:      uint64(runtime.NumGoroutine()),
 		threads:         uint64(pprof.Lookup("threadcreate").Count()),
 		droppedLogLines: logs.dropped.Load(),
+
+		droppedDatagrams: registry.droppedDatagrams.Load(),
 	}
 }

@@ -190,26 +190,28 @@ func (b *box) eof(t *testing.T) {
 
 func (n *seamNode) openListen(t *testing.T, address string) *box {
 	t.Helper()
-	fd, err := n.openMailbox(func(ctx context.Context, m *mailbox) error { return n.listen(ctx, m, "tcp", address) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := openBox(t, fd)
+	return n.openListenOn(t, "tcp", address)
+}
+
+func (n *seamNode) openListenOn(t *testing.T, network, address string) *box {
+	t.Helper()
+	b := n.ask(t, func(ctx context.Context, m *mailbox) error { return n.listen(ctx, m, network, address) })
 	b.until(t, "listening")
 	return b
 }
 
 func (n *seamNode) openDial(t *testing.T, address string, limit time.Duration) *box {
 	t.Helper()
-	fd, err := n.openMailbox(func(ctx context.Context, m *mailbox) error {
+	return n.openDialOn(t, "tcp", address, limit)
+}
+
+func (n *seamNode) openDialOn(t *testing.T, network, address string, limit time.Duration) *box {
+	t.Helper()
+	return n.ask(t, func(ctx context.Context, m *mailbox) error {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		return n.dial(ctx, m, "tcp", address)
+		return n.dial(ctx, m, network, address)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return openBox(t, fd)
 }
 
 // stream is the caller's end of a claimed connection.
@@ -225,8 +227,8 @@ func (b *box) take(t *testing.T, messageType string) *stream {
 	if err := json.Unmarshal(m["id"], &id); err != nil {
 		t.Fatal(err)
 	}
-	c := findConnection(id)
-	if c == nil {
+	c, ok := findConnection(id).(*connection)
+	if !ok {
 		t.Fatalf("connection %d is not known", id)
 	}
 	fd, err := c.claim()

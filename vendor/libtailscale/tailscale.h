@@ -29,6 +29,13 @@
  * its answer is final before the EOF can be read. Closing fd while a direction
  * is unfinished resets the tailnet connection.
  *
+ * Flow. Over UDP an id names a flow: what goes between one address of the
+ * tailnet and one of this node. Its stream socket carries datagrams, each after
+ * its length as a 16-bit big-endian number; an empty one is a length of 0. Either
+ * side's EOF, or closing fd, ends the flow in both directions, and its id is
+ * retired; nothing else does, as UDP has no end. When the caller does not read,
+ * or not claim, whole datagrams are dropped beyond a bound, and counted.
+ *
  * Return values. Calls that return a descriptor return it, or a negated errno.
  * Other calls return 0 or a negated errno:
  *   -EINVAL  an argument is null or malformed
@@ -87,12 +94,12 @@ struct tailport_end {
 	uint64_t unacknowledged;
 };
 
-/* What is alive on this side. All but `goroutines` and `threads` are 0 when
- * every node, mailbox and connection has been closed. */
+/* What is alive on this side. All but `goroutines`, `threads` and what was dropped
+ * are 0 when every node, mailbox, connection and flow has been closed. */
 struct tailport_counts {
 	uint64_t nodes;
 	uint64_t mailboxes;
-	/* Connections whose ids are known: announced or claimed, not yet released. */
+	/* Connections and flows whose ids are known: announced or claimed, not yet released. */
 	uint64_t connections;
 	/* Finished connections kept only until the peer has acknowledged. */
 	uint64_t lingering;
@@ -101,6 +108,9 @@ struct tailport_counts {
 	uint64_t threads;
 	/* Log lines dropped since start because the log mailbox was full. */
 	uint64_t dropped_log_lines;
+	/* Datagrams dropped since start: nobody took them in time, they were too
+	 * large for UDP, or there was no way. */
+	uint64_t dropped_datagrams;
 };
 
 /* The Go side defines what is declared below, and takes only the types. */
@@ -156,22 +166,25 @@ int tailport_ping(tailport_node node, const char *address, uint32_t timeout_ms);
  * asking again gives what is to be used from now on. */
 int tailport_certificate(tailport_node node, const char *domain);
 
-/* Listens on the tailnet. network: "tcp". address: ":22" or "100.64.0.1:22".
+/* Listens on the tailnet. network: "tcp" or "udp"; of UDP every new client
+ * address is a flow, announced at its first datagram. address: ":22" or
+ * "100.64.0.1:22".
  * Closing the mailbox closes the listener. */
 int tailport_listen(tailport_node node, const char *network, const char *address);
 
-/* Dials an address of the tailnet: "host:port" by MagicDNS name or IP.
+/* Dials an address of the tailnet: "host:port" by MagicDNS name or IP. network:
+ * "tcp" or "udp"; over UDP this asks no peer, and sends nothing.
  * timeout_ms > 0 bounds the whole dial. A dial never leaves the tailnet. */
 int tailport_dial(tailport_node node, const char *network, const char *address,
 		  uint32_t timeout_ms);
 
-/* Takes an announced connection: returns the descriptor of its bytes. */
+/* Takes an announced connection or flow: returns the descriptor of its bytes. */
 int tailport_claim(tailport_id id);
 
-/* Resets a connection, claimed or not, and forgets its id. */
+/* Resets a connection or ends a flow, claimed or not, and forgets its id. */
 int tailport_abort(tailport_id id);
 
-/* Tells how far a connection's directions are. */
+/* Tells how far a connection's directions are. A flow's are open while it is. */
 int tailport_end(tailport_id id, struct tailport_end *end);
 
 /* Says that nobody will ask for this id again. What was written before
