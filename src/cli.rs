@@ -1,5 +1,19 @@
 //! The command line: verbs, flags made from the one list of variables, help with variables and exit
 //! codes.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `request` | what a command line asks for |
+//! | `ask` | questions to the program that runs, and how their answers end this one |
+//! | `show` | answers for people, in 80 columns |
+//! | `paint` | colours, on a terminal alone |
+//! | `generate` | completions and the manual page, from the same definitions as the help |
+
+mod ask;
+mod generate;
+mod paint;
+mod request;
+mod show;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -11,23 +25,9 @@ use crate::config::{self, Arguments, ForwardArguments, Parsed, Problems};
 use crate::exit::Exit;
 use crate::state_dir;
 
-/// What the user asked for.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// What to do with the configuration.
-    pub action: Action,
-    /// The part of the configuration that the command line holds.
-    pub arguments: Arguments,
-}
-
-/// What to do with the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Forward until told to stop.
-    Run,
-    /// Say what is in effect or what is wrong, and end.
-    Check,
-}
+pub use ask::ask;
+pub use generate::generate;
+pub use request::{Action, Document, Question, Request, Shell};
 
 /// A command line that is answered with a text at once: help, the version, or what is wrong with
 /// it.
@@ -55,10 +55,9 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, An
         },
     })?;
     let (action, forwards) = match cli.verb.unwrap_or(Verb::Run) {
-        Verb::Run => (Action::Run, ForwardArguments::None),
         Verb::Expose { forwards } => (Action::Run, ForwardArguments::Expose(forwards)),
         Verb::Connect { forwards } => (Action::Run, ForwardArguments::Connect(forwards)),
-        Verb::Check => (Action::Check, ForwardArguments::None),
+        other => (other.without_forwards(), ForwardArguments::None),
     };
     Ok(Request {
         action,
@@ -142,6 +141,53 @@ enum Verb {
     },
     /// Say what is in effect, or every mistake, and end
     Check,
+    /// Say how the program that runs is; ends with 0 when it is ready, else with 69
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the hosts of the tailnet
+    Peers {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a host of the tailnet whether it answers, and how it is reached
+    Ping {
+        /// Its name or address
+        #[arg(value_name = "HOST")]
+        host: String,
+    },
+    /// Have the program that runs read its configuration again
+    Reload,
+    /// Take the node off the tailnet; the program that runs ends
+    Logout,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+impl Verb {
+    /// The action of a verb that names no forwards.
+    fn without_forwards(self) -> Action {
+        match self {
+            Verb::Run | Verb::Expose { .. } | Verb::Connect { .. } => Action::Run,
+            Verb::Check => Action::Check,
+            Verb::Status { json } => Action::Ask(Question::Status { json }),
+            Verb::Peers { json } => Action::Ask(Question::Peers { json }),
+            Verb::Ping { host } => Action::Ask(Question::Ping { host }),
+            Verb::Reload => Action::Ask(Question::Reload),
+            Verb::Logout => Action::Ask(Question::Logout),
+            Verb::Completions { shell } => Action::Print(Document::Completions(shell)),
+            Verb::Man => Action::Print(Document::Man),
+        }
+    }
 }
 
 /// The flags of all variables that have one, as variable and text.

@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! main ──► cli, config, telemetry::logging, app, exit
-//! cli ──► config, state_dir, exit
+//! cli ──► config, state_dir, exit, admin's client and what it brings
 //! app ──► every other room but cli                                        the only one that knows every part
 //! proxy::node ──► tailnet                                                  the only bridge between the two
 //! proxy::kernel ──► tailnet::unacknowledged                                one question to a socket

@@ -23,6 +23,14 @@ fn main() -> ExitCode {
     };
     // Kept as it was at the start: the Go half's own variables are taken out later.
     let environment: Vec<_> = std::env::vars_os().collect();
+    match &request.action {
+        Action::Run | Action::Check => {}
+        Action::Print(document) => return cli::generate(*document, &mut io::stdout()).into(),
+        Action::Ask(question) => {
+            let state_dir = config::state_dir(&request.arguments, environment);
+            return cli::ask(question, state_dir).into();
+        }
+    }
     let parsed = config::parse(&request.arguments, environment.iter().cloned());
     if request.action == Action::Check {
         return cli::check(&parsed, &mut io::stdout(), &mut io::stderr()).into();

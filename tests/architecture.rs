@@ -30,7 +30,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("cli", &["config", "exit", "state_dir"]),
+    ("cli", &["admin", "config", "exit", "state_dir"]),
     // The only bridges between the proxy and what carries its bytes.
     ("proxy/kernel", &["tailnet"]),
     ("proxy/node", &["tailnet"]),

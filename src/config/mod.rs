@@ -211,3 +211,28 @@ pub fn parse(
         }
     }
 }
+
+/// Reads where the state directory is, and nothing else: for those who ask the program that runs
+/// there, whatever else it was configured with.
+///
+/// # Errors
+/// What is wrong with TS_STATE_DIR or its flag, or that there is none.
+pub fn state_dir(
+    arguments: &Arguments,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<PathBuf, Problems> {
+    const NAMES: [&str; 2] = ["TS_STATE_DIR", "TS_CONFIG"];
+    let flags = arguments.flags.iter().cloned();
+    let flags: Vec<_> = flags.filter(|(name, _)| NAMES.contains(name)).collect();
+    let environment = environment.into_iter().filter(|(name, _)| {
+        let name = name.to_str();
+        name.is_some_and(|name| NAMES.contains(&name) || !name.starts_with("TS_"))
+    });
+    let mut settings = Settings::collect(&flags, environment);
+    settings.read_file(false);
+    let read = settings.read();
+    state_path::choose(read.ts_state_dir.ok(), &mut settings).ok_or(Problems {
+        mistakes: settings.mistakes,
+        warnings: Vec::new(),
+    })
+}

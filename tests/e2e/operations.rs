@@ -1,0 +1,182 @@
+//! Looking at the program while it runs: the control socket, and the verbs that ask there.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::stage;
+use crate::support::home::Home;
+use crate::support::patience::{PATIENCE, eventually, eventually_some};
+use crate::support::settings::Settings;
+use crate::support::socket;
+use crate::support::tailnet::Tailnet;
+use crate::support::tailport::Tailport;
+
+const STOPPING: Duration = Duration::from_secs(10);
+
+/// What a verb answers about the program that uses this directory.
+fn ask(home: &Home, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Settings::bare().home(home).arguments(arguments).command();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("asking");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (
+        status.code().expect("an exit code"),
+        text(stdout),
+        text(stderr),
+    )
+}
+
+/// `status --json`, and whether it said ready.
+#[track_caller]
+fn status(node: &Tailport) -> (bool, Value) {
+    let (code, out, err) = ask(node.home(), &["status", "--json"]);
+    assert!(code == 0 || code == 69, "{code}: {err}");
+    let report = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+    (code == 0, report)
+}
+
+fn control_socket(home: &Home) -> PathBuf {
+    home.state().join("control.sock")
+}
+
+#[test]
+fn status_tells_what_ready_told_and_what_was_carried() {
+    let target = socket::listen();
+    let settings = stage::settings().set("TS_HOSTNAME", "seen");
+    let node = stage::start(&settings.expose(7000, socket::address(&target)));
+    let mode = fs::metadata(control_socket(node.home())).unwrap();
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+
+    let (ready, report) = status(&node);
+    assert!(ready, "{report}");
+    assert_eq!(report["node"]["hostname"], "seen");
+    assert_eq!(report["node"]["addresses"], json!(node.ready().addresses));
+    assert_eq!(report["node"]["state"], "Running");
+    assert_eq!(report["forwards"][0]["name"], "expose 7000/tcp");
+    assert_eq!(report["forwards"][0]["accepted"], 0);
+
+    let mut client = stage::peer().dial(node.at(7000));
+    let mut served = socket::accept(&target);
+    client.write_all(b"question").unwrap();
+    eventually("bytes are counted while they flow", PATIENCE, || {
+        status(&node).1["forwards"][0]["to_target_bytes"] == 8
+    });
+    assert_eq!(status(&node).1["connections"]["active"], 1);
+    served.write_all(b"answer").unwrap();
+    drop((client, served));
+    let past = eventually_some("the end is remembered", PATIENCE, || {
+        let past = status(&node).1["recent"][0].take();
+        (!past.is_null()).then_some(past)
+    });
+    assert_eq!(past["forward"], "expose 7000/tcp");
+    assert_eq!(
+        (&past["to_target_bytes"], &past["to_peer_bytes"]),
+        (&json!(8), &json!(6))
+    );
+
+    let (code, text, _) = ask(node.home(), &["status"]);
+    assert_eq!(code, 0);
+    assert!(
+        text.starts_with("seen is ready\n") && !text.contains('\x1b'),
+        "{text}"
+    );
+}
+
+#[test]
+fn status_answers_while_every_place_is_taken() {
+    let target = socket::listen();
+    let settings = stage::settings().set("TS_MAX_CONNECTIONS", "2");
+    let port = stage::peer_port();
+    let _listening = stage::peer().listen(port, socket::address(&target));
+    let to = std::net::SocketAddr::new(stage::peer().address(), port);
+    let node = stage::start(&settings.connect(to));
+    let mut storm = Vec::new();
+    let report = eventually_some("places are taken and clients refused", PATIENCE, || {
+        for _ in 0..50 {
+            // Refused ones are reset, some before they know that they are connected.
+            storm.extend(socket::try_connect(node.local()));
+        }
+        let (ready, report) = status(&node);
+        assert!(ready, "{report}");
+        let full = report["connections"]["active"] == 2;
+        let refused = report["connections"]["refused"].as_u64() > Some(50);
+        (full && refused).then_some(report)
+    });
+    assert_eq!(report["connections"]["limit"], 2);
+}
+
+#[test]
+fn a_login_that_is_waited_for_is_in_status_before_ready() {
+    let tailnet = Tailnet::start();
+    tailnet.key_policy("login");
+    let settings = Settings::without_key(&tailnet).expose(7000, "127.0.0.1:9");
+    let mut node = settings.spawn();
+    node.wait_for_text("To log this node in, visit: ");
+    let (ready, report) = status(&node);
+    assert!(!ready);
+    let url = report["node"]["login_url"].as_str().expect("a URL");
+    let (code, out, err) = ask(node.home(), &["status"]);
+    assert_eq!(code, 69);
+    assert!(out.contains(url), "{out}");
+    assert!(
+        err.starts_with("not ready: ") && err.contains("log this node in"),
+        "{err}"
+    );
+    tailnet.complete_login(url);
+    node.wait_ready();
+    let (ready, report) = status(&node);
+    assert!(ready && report["node"]["login_url"].is_null(), "{report}");
+}
+
+#[test]
+fn the_socket_goes_with_the_program_and_one_left_behind_is_replaced() {
+    let settings = Settings::on(stage::tailnet()).expose(7000, "127.0.0.1:9");
+    let mut first = settings.start(stage::tailnet());
+    assert!(status(&first).0);
+    first.kill();
+    first.wait_exit(STOPPING);
+    let home = first.home().clone();
+    assert!(
+        control_socket(&home).exists(),
+        "nobody was there to remove it"
+    );
+    let (code, out, err) = ask(&home, &["status"]);
+    assert_eq!((code, out.as_str()), (69, ""));
+    assert!(err.contains("no tailport runs"), "{err}");
+
+    let mut second = settings
+        .unset("TS_AUTHKEY_FILE")
+        .home(&home)
+        .start(stage::tailnet());
+    assert!(status(&second).0);
+    second.terminate();
+    assert_eq!(second.wait_code(STOPPING), 0);
+    assert!(!control_socket(&home).exists());
+    let (code, _, err) = ask(&home, &["peers"]);
+    assert_eq!(code, 69);
+    assert!(err.contains("no tailport runs"), "{err}");
+}
+
+#[test]
+fn asking_needs_the_state_directory_and_nothing_else() {
+    let node = Settings::bare();
+    let wrong = node
+        .clone()
+        .set("TS_TIMEOUT", "soon")
+        .arguments(&["status"]);
+    let output = wrong.command().output().unwrap();
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    let nowhere = node.set("TS_STATE_DIR", "https://x").arguments(&["status"]);
+    let output = nowhere.command().output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("TS_STATE_DIR"));
+}
