@@ -11,6 +11,8 @@ mod configuration;
 mod dial;
 #[path = "e2e/half_close.rs"]
 mod half_close;
+#[path = "e2e/login_code.rs"]
+mod login_code;
 #[path = "e2e/operations.rs"]
 mod operations;
 #[path = "e2e/report.rs"]

@@ -20,6 +20,7 @@
 //! | `memory` | the Go half's soft memory limit |
 //! | `unsupported` | what is configured and not there yet |
 //! | `report` | the READY and ERROR lines, the login URL |
+//! | `login_code` | the login URL as a QR code |
 //! | `failure` | why the program ends, with its exit code |
 
 mod descriptors;
@@ -27,6 +28,7 @@ mod doors;
 mod failure;
 mod forwards;
 mod key_expiry;
+mod login_code;
 mod memory;
 mod operations;
 mod program;

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::json;
 
+use super::login_code;
 use crate::tailnet::NodeInfo;
 
 /// One forward as the READY line tells it.
@@ -50,8 +51,9 @@ pub fn error_line(kind: &str, detail: &str) {
     let _ = writeln!(io::stderr(), "ERROR {line}");
 }
 
-/// Tells a person where to log the node in.
+/// Tells a person where to log the node in; on a terminal with a code for a phone.
 pub(super) fn login(url: &str) {
-    let _ = writeln!(io::stderr(), "To log this node in, visit: {url}");
+    let code = login_code::for_stderr(url).unwrap_or_default();
+    let _ = write!(io::stderr(), "To log this node in, visit: {url}\n{code}");
     tracing::info!(url, "a person must log this node in");
 }
