@@ -121,7 +121,7 @@ impl From<Past> for RecentReport {
         Self {
             at: past.at,
             forward: past.forward,
-            peer: past.peer.to_string(),
+            peer: past.peer,
             who: past.who,
             target: past.target,
             to_target_bytes: past.to_target,

@@ -5,5 +5,6 @@
 
 mod bounds;
 mod control;
+mod page;
 mod public;
 mod support;
