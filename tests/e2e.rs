@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "e2e/admin.rs"]
+mod admin;
 #[path = "e2e/cap.rs"]
 mod cap;
 #[path = "e2e/configuration.rs"]

@@ -1,8 +1,9 @@
 //! Looking at the program while it runs: the control socket, and the verbs that ask there.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
@@ -89,6 +90,31 @@ fn status_tells_what_ready_told_and_what_was_carried() {
         text.starts_with("seen is ready\n") && !text.contains('\x1b'),
         "{text}"
     );
+}
+
+#[test]
+fn nothing_that_is_told_has_the_key_in_it() {
+    let key = stage::tailnet().key();
+    let settings = stage::settings()
+        .unset("TS_AUTHKEY_FILE")
+        .set("TS_AUTHKEY", key);
+    let node = stage::start(&settings.expose(7000, "127.0.0.1:9"));
+    for path in [
+        "/livez", "/readyz", "/status", "/metrics", "/peers", "/nothing",
+    ] {
+        let mut stream = UnixStream::connect(control_socket(node.home())).expect("connecting");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("asking");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("being answered");
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        assert!(!answer.contains(key), "{path}: {answer}");
+        if path == "/metrics" {
+            for name in ["tailport_library_goroutines", "tailport_ready 1"] {
+                assert!(answer.contains(name), "{name} is not in {answer}");
+            }
+        }
+    }
 }
 
 #[test]
