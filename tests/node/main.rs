@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+mod certificate;
 mod flows;
 mod join;
 mod logout;

@@ -1,5 +1,6 @@
 //! What the tests share: a tailnet, the Go half's environment, and nodes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,28 +8,45 @@ use std::time::Duration;
 use tailport::tailnet::{self, Environment, Node, NodeInfo, NodeOptions, StartEvent};
 use tokio::time::timeout;
 
+use crate::support::authority::Authority;
 use crate::support::home::Home;
 use crate::support::patience::PATIENCE;
 use crate::support::settings::STAY_HERE;
 use crate::support::tailnet::Tailnet;
 
+/// What runs beside the nodes.
+struct Stage {
+    tailnet: Tailnet,
+    _authority: Authority,
+}
+
 /// The tailnet of all tests. Whoever asks first also sets up the Go half.
 pub(crate) fn tailnet() -> &'static Tailnet {
-    static TAILNET: OnceLock<Tailnet> = OnceLock::new();
-    TAILNET.get_or_init(|| {
-        let quiet = STAY_HERE.map(|(name, value)| (name, value.to_owned()));
-        // Nobody listens there, so that no certificate is asked for elsewhere.
-        let no_authority = "http://127.0.0.1:9/directory".to_owned();
-        let no_authority = [("TS_DEBUG_ACME_DIRECTORY_URL", no_authority)];
-        tailnet::init(&Environment {
-            unset: &["TS_AUTHKEY"],
-            set: quiet.into_iter().chain(no_authority).collect(),
-            log_upload: false,
-            memory_limit: 0,
-        })
-        .expect("setting up the Go half");
-        Tailnet::start()
+    static STAGE: OnceLock<Stage> = OnceLock::new();
+    &STAGE.get_or_init(set).tailnet
+}
+
+fn set() -> Stage {
+    let tailnet = Tailnet::start();
+    let authority = Authority::start(&tailnet);
+    let trust = authority.trust().display().to_string();
+    let mut variables: BTreeMap<_, _> = STAY_HERE.map(|(name, value)| (name, value.into())).into();
+    variables.insert("SSL_CERT_FILE", trust);
+    variables.insert(
+        "TS_DEBUG_ACME_DIRECTORY_URL",
+        authority.directory_url().into(),
+    );
+    tailnet::init(&Environment {
+        unset: &["TS_AUTHKEY"],
+        set: variables,
+        log_upload: false,
+        memory_limit: 0,
     })
+    .expect("setting up the Go half");
+    Stage {
+        tailnet,
+        _authority: authority,
+    }
 }
 
 /// How a node of the tailnet is started.

@@ -4,6 +4,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `tailnet` | the private tailnet as a child process, and its admin calls |
+//! | `authority` | a certificate authority for its names |
 //! | `tailport` | the built program as a child process |
 //! | `settings` | with which environment and arguments it is started |
 //! | `home` | the directory that holds a node's state and key |
@@ -27,6 +28,7 @@
 // Every test binary uses its own part.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod authority;
 pub(crate) mod black_hole;
 pub(crate) mod child;
 pub(crate) mod content;

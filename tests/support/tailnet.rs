@@ -81,6 +81,11 @@ impl Tailnet {
         &self.control_url
     }
 
+    /// Where its admin interface listens.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// The key that nodes show.
     pub(crate) fn key(&self) -> &str {
         &self.key

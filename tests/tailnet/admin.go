@@ -30,6 +30,7 @@ func adminHandler(t *tailnet) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, do := range map[string]action{
 		"GET /nodes":           t.listNodes,
+		"GET /txt":             t.control.records.list,
 		"GET /derp-map":        func(*http.Request) (any, error) { return t.derp.asMap(), nil },
 		"POST /expire":         t.expire,
 		"POST /extend":         t.extend,

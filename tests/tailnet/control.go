@@ -27,6 +27,8 @@ type control struct {
 	keys   *keys
 	fault  fault
 
+	records records
+
 	registering sync.Mutex // one registration at a time
 }
 
@@ -42,6 +44,7 @@ func startControl(host netip.Addr, s settings, derpMap *tailcfg.DERPMap) (*contr
 		DNSConfig:       &tailcfg.DNSConfig{Proxied: true, Domains: []string{s.domain}},
 		MagicDNSDomain:  s.domain,
 		AllOnline:       true,
+		OnSetDNS:        c.records.set,
 		ExplicitBaseURL: c.url,
 	}
 	if c.inside, err = openInside(server, http.HandlerFunc(c.serveTunnel)); err != nil {
@@ -77,7 +80,7 @@ func (c *control) serveTunnel(w http.ResponseWriter, r *http.Request) {
 		c.serveRegister(w, r)
 	case "/machine/map":
 		c.serveMap(w, r)
-	case "/machine/update-health":
+	case "/machine/update-health", "/machine/set-dns":
 		c.inside.tunnel.ServeHTTP(w, r)
 	default:
 		http.NotFound(w, r)

@@ -36,6 +36,7 @@
 //	                                 key_expiry (absent: never), expired, ephemeral,
 //	                                 black_hole, tags
 //	GET  /derp-map                   the DERP map that nodes are given
+//	GET  /txt?name=NAME              the TXT records that nodes have set for a name
 //	POST /expire?node=NAME|all=true  the node's key, or every key, expires now
 //	POST /extend?node=NAME|all=true  its expiry is taken back (/expire?all=false too)
 //	POST /delete?node=NAME           the node is no more: its map poll ends, further ones
