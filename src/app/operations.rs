@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{Answer, LibraryCounts, Operations, Peer, Pong, Refusal};
-use crate::tailnet::{self, Path, Questions};
+use crate::tailnet::{self, PeerPath, Questions};
 
 /// Requests that wait for their turn; more are refused.
 const WAITING: usize = 4;
@@ -129,9 +129,9 @@ impl Operations for Desk {
             let (name, address) = find(&status.peers, host)?;
             let pong = questions.ping(address, PING).await.map_err(failed)?;
             let (via, direct) = match pong.path {
-                Path::Direct(at) => (at.to_string(), true),
-                Path::Relay(region) => (format!("DERP {region}"), false),
-                Path::PeerRelay(relay) => (format!("peer relay {relay}"), false),
+                PeerPath::Direct(at) => (at.to_string(), true),
+                PeerPath::Relay(region) => (format!("DERP {region}"), false),
+                PeerPath::PeerRelay(relay) => (format!("peer relay {relay}"), false),
             };
             Ok(Pong {
                 name,

@@ -53,7 +53,7 @@ pub use listener::{Incoming, Listener};
 pub use message::{Closed, Flushed, LogLine, NodeInfo, Warning};
 pub use node::{Node, StartEvent, Starting};
 pub use options::NodeOptions;
-pub use peer::{Own, Path, Peer, Pong, Status, WhoIs};
+pub use peer::{Own, Peer, PeerPath, Pong, Status, WhoIs};
 pub use protocol::ProtocolError;
 pub use questions::Questions;
 pub use stream::Stream;

@@ -99,12 +99,12 @@ pub struct Pong {
     /// From the ping to its answer.
     pub latency: Duration,
     /// Which way they went.
-    pub path: Path,
+    pub path: PeerPath,
 }
 
 /// The way between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Path {
+pub enum PeerPath {
     /// Straight to this address.
     Direct(SocketAddr),
     /// Over the DERP relay of the region with this code.

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::mailbox::Mailbox;
 use super::message::{CertificateAnswer, Ping, StatusAnswer, WhoIsAnswer};
 use super::options::milliseconds;
-use super::peer::{Path, Pong, Status, WhoIs};
+use super::peer::{PeerPath, Pong, Status, WhoIs};
 use super::protocol::ProtocolError;
 use super::sys::{self, NodeHandle};
 
@@ -145,13 +145,13 @@ fn out_of_turn(mailbox: &'static str, kind: &'static str) -> Error {
 }
 
 /// The one way that is not empty.
-fn path(direct: Option<SocketAddr>, relay: String, peer_relay: String) -> Option<Path> {
-    let direct = direct.map(Path::Direct);
+fn path(direct: Option<SocketAddr>, relay: String, peer_relay: String) -> Option<PeerPath> {
+    let direct = direct.map(PeerPath::Direct);
     let relay = Some(relay).filter(|text| !text.is_empty());
     let peer_relay = Some(peer_relay).filter(|text| !text.is_empty());
     direct
-        .or(relay.map(Path::Relay))
-        .or(peer_relay.map(Path::PeerRelay))
+        .or(relay.map(PeerPath::Relay))
+        .or(peer_relay.map(PeerPath::PeerRelay))
 }
 
 fn text(address: IpAddr) -> Result<CString, Error> {

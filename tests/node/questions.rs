@@ -1,6 +1,6 @@
 //! Questions about peers, and that a change of them is heard.
 
-use tailport::tailnet::{ErrorKind, Event, Events, Path};
+use tailport::tailnet::{ErrorKind, Event, Events, PeerPath};
 
 use crate::stage::{self, in_time, up};
 use crate::support::home::Home;
@@ -49,7 +49,7 @@ async fn peers_are_named_listed_and_pinged() {
 
     let pong = in_time(questions.ping(address, PATIENCE)).await.unwrap();
     assert!(!pong.latency.is_zero());
-    assert!(!matches!(pong.path, Path::PeerRelay(_)), "{pong:?}");
+    assert!(!matches!(pong.path, PeerPath::PeerRelay(_)), "{pong:?}");
 
     let nobody = "100.64.99.99".parse().unwrap();
     let error = in_time(questions.who_is(nobody)).await.unwrap_err();

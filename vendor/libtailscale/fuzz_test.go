@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -188,72 +187,6 @@ var addresses = property{
 		}
 		if text != "tcp" && text != "udp" && checkDialAddress(text, "peer:22") == nil {
 			t.Errorf("network %q is accepted", text)
-		}
-	},
-}
-
-var whoisAddresses = property{
-	"addresses to ask about", 1,
-	[]string{"100.64.0.1", "100.64.0.1:22", "fd7a:115c:a1e0::1", "[fd7a:115c:a1e0::1]:22", "fe80::1%eth0", "peer", "100.64.0.1:", "[::1", ""},
-	func(t testing.TB, text string) {
-		if err := checkWhoisAddress(text); err != nil {
-			if f := failureOf(err); f.kind != kindBadAddress {
-				t.Errorf("%q is %v", text, f)
-			}
-		}
-		plain := plainAddress(text)
-		if _, err := netip.ParseAddrPort(plain); plain != "" && err != nil || strings.Contains(plain, "%") {
-			t.Errorf("%q is %q", text, plain)
-		}
-	},
-}
-
-var clientSecrets = property{
-	"client secrets", 1,
-	[]string{
-		"tskey-client-a-b", "tskey-client-a?ephemeral=false&preauthorized=true", "tskey-client-a?baseURL=http://127.0.0.1:1/", "a?b=c",
-		"tskey-client-a?ephemeral=", "tskey-client-a?;", "tskey-client-a?baseURL=%zz",
-	},
-	func(t testing.TB, text string) {
-		secret, err := parseClientSecret(text, true)
-		if err == nil {
-			if secret.api == "" || strings.Contains(secret.secret, "?") {
-				t.Errorf("%q is %+v", text, secret)
-			}
-		} else if f := failureOf(err); f.kind != kindLoginRefused {
-			t.Errorf("%q is %v", text, f)
-		}
-	},
-}
-
-var mapPollLines = property{
-	"log lines of a map poll", 2,
-	[]string{
-		"PollNetMap: initial fetch failed 404: node not found", "PollNetMap: initial fetch failed 429: slow down",
-		"PollNetMap: initial fetch failed 500: x", "control: PollNetMap: initial fetch failed 401: ", "anything else",
-	},
-	func(t testing.TB, text string) {
-		p := mapPoll{gone: make(chan struct{})}
-		p.hear(text)
-		p.heard()
-		p.hear(text)
-		select {
-		case <-p.gone:
-			t.Error("one answer after a map is believed")
-		default:
-		}
-		p.hear(text)
-		p.hear(text)
-		p.heard()
-		select {
-		case <-p.gone:
-			if !strings.HasPrefix(p.detail, "the control server answers 4") {
-				t.Errorf("detail %q", p.detail)
-			}
-		default:
-			if p.refused >= mapRefusals {
-				t.Error("refused and not said so")
-			}
 		}
 	},
 }

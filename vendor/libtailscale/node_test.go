@@ -252,6 +252,38 @@ func TestARefusedMapPollIsBelievedTheSecondTime(t *testing.T) {
 	}
 }
 
+var mapPollLines = property{
+	"log lines of a map poll", 2,
+	[]string{
+		"PollNetMap: initial fetch failed 404: node not found", "PollNetMap: initial fetch failed 429: slow down",
+		"PollNetMap: initial fetch failed 500: x", "control: PollNetMap: initial fetch failed 401: ", "anything else",
+	},
+	func(t testing.TB, text string) {
+		p := mapPoll{gone: make(chan struct{})}
+		p.hear(text)
+		p.heard()
+		p.hear(text)
+		select {
+		case <-p.gone:
+			t.Error("one answer after a map is believed")
+		default:
+		}
+		p.hear(text)
+		p.hear(text)
+		p.heard()
+		select {
+		case <-p.gone:
+			if !strings.HasPrefix(p.detail, "the control server answers 4") {
+				t.Errorf("detail %q", p.detail)
+			}
+		default:
+			if p.refused >= mapRefusals {
+				t.Error("refused and not said so")
+			}
+		}
+	},
+}
+
 func TestTheStackRetransmitsAtShortIntervals(t *testing.T) {
 	tn := newTailnet(t)
 	n := tn.node(t, nodeConfig{})

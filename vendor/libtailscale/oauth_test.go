@@ -212,3 +212,21 @@ func TestCloseDuringAnExchangeLeavesNothingBehind(t *testing.T) {
 	start.failure(t, kindClosed)
 	eventually(t, "no exchange is left", func() bool { return !stackHas("clientSecret.exchange(") })
 }
+
+var clientSecrets = property{
+	"client secrets", 1,
+	[]string{
+		"tskey-client-a-b", "tskey-client-a?ephemeral=false&preauthorized=true", "tskey-client-a?baseURL=http://127.0.0.1:1/", "a?b=c",
+		"tskey-client-a?ephemeral=", "tskey-client-a?;", "tskey-client-a?baseURL=%zz",
+	},
+	func(t testing.TB, text string) {
+		secret, err := parseClientSecret(text, true)
+		if err == nil {
+			if secret.api == "" || strings.Contains(secret.secret, "?") {
+				t.Errorf("%q is %+v", text, secret)
+			}
+		} else if f := failureOf(err); f.kind != kindLoginRefused {
+			t.Errorf("%q is %v", text, f)
+		}
+	},
+}

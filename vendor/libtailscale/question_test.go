@@ -169,3 +169,19 @@ func TestAQuestionEndsWithItsMailbox(t *testing.T) {
 	l.inbox.Close()
 	eventually(t, "no mailbox is left", func() bool { return count().mailboxes == 0 })
 }
+
+var whoisAddresses = property{
+	"addresses to ask about", 1,
+	[]string{"100.64.0.1", "100.64.0.1:22", "fd7a:115c:a1e0::1", "[fd7a:115c:a1e0::1]:22", "fe80::1%eth0", "peer", "100.64.0.1:", "[::1", ""},
+	func(t testing.TB, text string) {
+		if err := checkWhoisAddress(text); err != nil {
+			if f := failureOf(err); f.kind != kindBadAddress {
+				t.Errorf("%q is %v", text, f)
+			}
+		}
+		plain := plainAddress(text)
+		if _, err := netip.ParseAddrPort(plain); plain != "" && err != nil || strings.Contains(plain, "%") {
+			t.Errorf("%q is %q", text, plain)
+		}
+	},
+}

@@ -139,8 +139,9 @@ int tailport_logs(void);
  *        "keepalive_ms": number, 0 = off}.
  * client_secret is an OAuth client's, exchanged for an auth key with these tags
  * when there is neither auth_key nor a login from before; it needs tags. It may
- * end with ?ephemeral=BOOL&preauthorized=BOOL&baseURL=URL. Tags are asked of the
- * control server with an auth key too.
+ * end with ?ephemeral=BOOL&preauthorized=BOOL&baseURL=URL; the first is as below
+ * unless it is said, the second false. Tags are asked of the control server with
+ * an auth key too.
  * On success *node is set and must be given to tailport_close. Closing the
  * mailbox stops the waiting, not the node.
  */
