@@ -104,11 +104,12 @@ impl File {
         }
         for key in [EXPOSE, CONNECT] {
             for table in tables(&root, key, notes) {
+                // One more than there may be is enough to refuse them all.
+                let room = (Forward::MOST + 1).saturating_sub(self.forwards.len());
                 if forwards {
                     let line = table.line;
-                    let made = entry::forwards(&table, notes);
-                    self.forwards
-                        .extend(made.into_iter().map(|forward| (line, forward)));
+                    let made = entry::forwards(&table, notes).into_iter().take(room);
+                    self.forwards.extend(made.map(|forward| (line, forward)));
                 }
             }
         }

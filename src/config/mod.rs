@@ -207,7 +207,7 @@ pub fn parse(
             if mistakes.is_empty() {
                 mistakes.push(Mistake::new("configuration", "is incomplete"));
             }
-            Err(Problems { mistakes, warnings })
+            Err(Problems::new(mistakes, warnings))
         }
     }
 }

@@ -68,6 +68,22 @@ pub struct Problems {
     pub warnings: Vec<String>,
 }
 
+impl Problems {
+    /// More than anyone reads at one time; a file of another kind has a mistake on each line.
+    const MOST: usize = 100;
+
+    /// These mistakes, of very many the first ones and their number.
+    pub(super) fn new(mut mistakes: Vec<Mistake>, warnings: Vec<String>) -> Problems {
+        let more = mistakes.len().saturating_sub(Problems::MOST);
+        if more > 0 {
+            mistakes.truncate(Problems::MOST);
+            let why = format!("has {more} more mistakes");
+            mistakes.push(Mistake::new("configuration", why));
+        }
+        Problems { mistakes, warnings }
+    }
+}
+
 /// One line a mistake, without a line break at the end. Warnings are not shown.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,6 +142,14 @@ mod tests {
         assert!(shown(&"é".repeat(10_000)).chars().count() < 130);
         let mistake = Mistake::new("TS_X", "opening tskey-auth-1: no such file");
         assert!(!mistake.to_string().contains("tskey"));
+    }
+
+    #[test]
+    fn of_very_many_mistakes_the_first_are_told_and_their_number() {
+        let many = vec![Mistake::new("A", "is wrong"); 1000];
+        let problems = Problems::new(many, Vec::new());
+        assert_eq!(problems.mistakes.len(), Problems::MOST + 1);
+        assert!(problems.to_string().ends_with("has 900 more mistakes"));
     }
 
     #[test]

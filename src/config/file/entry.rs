@@ -26,6 +26,9 @@ const KEYS: [&str; 12] = [
     "group",
 ];
 
+/// The most entries of an allow list: each is compared for each connection.
+const MOST_ALLOWED: usize = 1024;
+
 const NAME_RULE: &str = "1 to 63 letters, digits, dots, hyphens and underscores";
 const EXPOSE_LISTEN_RULE: &str =
     "PORT, PORT/udp, PORT/tls or a range; without it the target's own port";
@@ -127,7 +130,15 @@ fn options(keys: &Keys<'_, '_>, notes: &mut Notes<'_>) -> ForwardOptions {
     let count = keys.read("max_connections", connection_count::RULE, notes);
     let dial = keys.read("dial_timeout", duration::MORE_THAN_ZERO, notes);
     let idle = keys.read("idle_timeout", duration::ZERO_OR_MORE, notes);
-    let allow = keys.list("allow", Allow::RULE, notes, str::parse);
+    let allow: Option<Vec<Allow>> = keys.list("allow", Allow::RULE, notes, str::parse);
+    if let Some((line, _)) = keys.find("allow", notes)
+        && allow
+            .as_ref()
+            .is_some_and(|allow| allow.len() > MOST_ALLOWED)
+    {
+        let why = format!("has more than {MOST_ALLOWED} entries: allow a tag or a range");
+        notes.note(line, &keys.path("allow"), why);
+    }
     let mode = keys.read_with("mode", MODE_RULE, notes, mode);
     ForwardOptions {
         max_connections: count.map(|ConnectionCount(count)| count),

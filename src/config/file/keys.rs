@@ -10,9 +10,6 @@ use crate::config::problems::Mistake;
 use crate::config::secret::{has_key, redact};
 use crate::config::settings::KEY_HERE;
 
-/// More than anyone reads at one time; a file of another kind has a mistake on each line.
-const MOST_MISTAKES: usize = 50;
-
 /// How the parser calls a key that is there twice. It goes on after it, and so can we.
 const DUPLICATE: &str = "duplicate key";
 
@@ -97,11 +94,8 @@ impl<'a> Notes<'a> {
     /// All mistakes by their lines.
     pub(super) fn into_mistakes(mut self) -> Vec<Mistake> {
         self.mistakes.sort_by_key(|(line, _)| *line);
-        let more = self.mistakes.len().saturating_sub(MOST_MISTAKES);
-        self.mistakes.truncate(MOST_MISTAKES);
-        let mistakes = self.mistakes.into_iter().map(|(_, mistake)| mistake);
-        let more = (more > 0).then(|| Mistake::new(self.name, format!("has {more} more mistakes")));
-        mistakes.chain(more).collect()
+        let mistakes = self.mistakes.into_iter();
+        mistakes.map(|(_, mistake)| mistake).collect()
     }
 
     fn mistake(&self, line: usize, key: &str, why: impl Display) -> Mistake {

@@ -86,3 +86,14 @@ fn contradictions_of_a_forward_are_named_by_their_keys() {
         assert!(found.starts_with(wanted), "{found}");
     }
 }
+
+#[test]
+fn an_allow_list_and_a_list_of_targets_have_an_end() {
+    let allow = |count| vec!["'tag:a'"; count].join(", ");
+    let text = |count| format!("[[expose]]\ntarget = 'a:1'\nallow = [{}]", allow(count));
+    assert_eq!(forward(&text(1024)).options.allow.len(), 1024);
+    assert!(mistake(&text(1025)).contains("has more than 1024 entries"));
+    let targets = vec!["'a:1'"; 17].join(", ");
+    let found = mistake(&format!("[[expose]]\nlisten = 1\ntarget = [{targets}]"));
+    assert!(found.contains("has more than 16 targets"), "{found}");
+}
