@@ -106,6 +106,17 @@ mod tests {
         answers(At::Machine("[::1]:80".parse().unwrap()), "[::1]", true);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_host_of_a_stranger_answers_and_none_makes_it_panic(host in "\\PC{0,40}") {
+            let at = At::Machine("127.0.0.1:9100".parse().unwrap());
+            let ours = ["127.0.0.1:9100", "localhost:9100"];
+            let expected = ours.contains(&host.to_ascii_lowercase().as_str());
+            proptest::prop_assert_eq!(at.is_named(&host, &node()), expected);
+            at.is_named(&format!("[{host}]:9100"), &node());
+        }
+    }
+
     #[test]
     fn on_every_address_any_address_and_no_name_answers() {
         let at = At::Machine("0.0.0.0:9100".parse().unwrap());

@@ -10,12 +10,15 @@ use super::time;
 /// The backend's state while peers can be reached.
 pub const RUNNING: &str = "Running";
 
+/// The backend's state while an admin has not approved the node.
+pub const NEEDS_APPROVAL: &str = "NeedsMachineAuth";
+
 /// Every state that the backend can be in, as it names them.
 pub const STATES: [&str; 7] = [
     "NoState",
     "InUseOtherUser",
     "NeedsLogin",
-    "NeedsMachineAuth",
+    NEEDS_APPROVAL,
     "Stopped",
     "Starting",
     RUNNING,
@@ -107,7 +110,12 @@ impl NodeStatus {
             let text = "the node's key has expired; an admin can extend it";
             reasons.push(Remark::new("key_expired", text));
         }
-        if self.phase == Phase::Serving && self.state != RUNNING {
+        let blocked = match self.phase {
+            Phase::Starting => self.state == NEEDS_APPROVAL,
+            Phase::Serving => self.state != RUNNING,
+            Phase::Stopping => false,
+        };
+        if blocked {
             reasons.push(Remark::new("not_running", meaning(&self.state)));
         }
         reasons
@@ -147,7 +155,7 @@ pub fn meaning(state: &str) -> &'static str {
             "the node's key has expired or was taken back; an admin can extend it, or someone logs \
              the node in"
         }
-        "NeedsMachineAuth" => "an admin must approve this node",
+        NEEDS_APPROVAL => "an admin must approve this node",
         _ => "the node is connecting",
     }
 }
@@ -184,6 +192,9 @@ mod tests {
         assert_eq!(codes(&status), ["key_expired", "not_running"]);
         status.phase = Phase::Stopping;
         assert_eq!(codes(&status), ["stopping", "key_expired"]);
+        let mut status = NodeStatus::default();
+        status.enter(NEEDS_APPROVAL);
+        assert_eq!(codes(&status), ["starting", "not_running"]);
     }
 
     #[test]

@@ -7,15 +7,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::failure::Failure;
 use super::{report, stop, watch};
-use crate::admin::{NodeStatus, RUNNING};
+use crate::admin::{NEEDS_APPROVAL, NodeStatus, RUNNING};
 use crate::config::Config;
 use crate::config::duration::AnyDuration;
 use crate::exit::Exit;
 use crate::shutdown::Shutdown;
 use crate::tailnet::{self, ErrorKind, Node, NodeInfo, NodeOptions, StartEvent, Starting};
-
-/// The backend's state while an admin has not approved the node.
-const NEEDS_APPROVAL: &str = "NeedsMachineAuth";
 
 /// Starts the node and waits until it runs, at most TS_TIMEOUT, and at most
 /// TS_LOGIN_TIMEOUT more while a person is asked. `None`: told to stop meanwhile.

@@ -164,6 +164,23 @@ fn a_login_that_is_waited_for_is_in_status_before_ready() {
 }
 
 #[test]
+fn a_key_that_expires_is_told_and_a_new_start_of_it_too() {
+    let tailnet = Tailnet::start();
+    let settings = Settings::on(&tailnet).set("TS_HOSTNAME", "expiring");
+    let node = settings.expose(7000, "127.0.0.1:9").start(&tailnet);
+    tailnet.expire("expiring");
+    let report = eventually_some("it is not ready", PATIENCE, || {
+        let (ready, report) = status(&node);
+        (!ready).then_some(report)
+    });
+    let codes: Vec<_> = report["reasons"].as_array().into_iter().flatten().collect();
+    let code = |wanted| codes.iter().any(|reason| reason["code"] == wanted);
+    assert!(code("not_running") || code("key_expired"), "{report}");
+    tailnet.extend("expiring");
+    eventually("it is ready again", PATIENCE, || status(&node).0);
+}
+
+#[test]
 fn the_socket_goes_with_the_program_and_one_left_behind_is_replaced() {
     let settings = Settings::on(stage::tailnet()).expose(7000, "127.0.0.1:9");
     let mut first = settings.start(stage::tailnet());
