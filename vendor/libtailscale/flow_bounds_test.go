@@ -4,10 +4,18 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"net"
 	"os"
 	"testing"
 	"time"
 )
+
+// toss sends a datagram, or loses it: when there is no room, a stock peer's Write
+// can wait for longer than there is none.
+func toss(conn net.Conn, datagram []byte) {
+	conn.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+	conn.Write(datagram)
+}
 
 func TestUnclaimedFlowsAndTheirDatagramsAreBounded(t *testing.T) {
 	l := newFlows(t)
@@ -15,16 +23,16 @@ func TestUnclaimedFlowsAndTheirDatagramsAreBounded(t *testing.T) {
 	dropped := func() uint64 { return registry.droppedDatagrams.Load() - before }
 	first := l.client(t)
 	eventually(t, "further datagrams are dropped", func() bool {
-		first.Write(nil) // which takes no byte of the stack's queue
+		toss(first, nil) // which takes no byte of the stack's queue
 		return dropped() > 2*keptUnclaimed
 	})
 	eventually(t, "so many flows wait", func() bool {
-		l.client(t).Write([]byte("anyone?"))
+		toss(l.client(t), []byte("anyone?"))
 		return count().connections == unclaimedFlows
 	})
 	before = registry.droppedDatagrams.Load()
 	eventually(t, "further flows are dropped", func() bool {
-		l.client(t).Write([]byte("anyone?"))
+		toss(l.client(t), []byte("anyone?"))
 		return dropped() > unclaimedFlows/4
 	})
 	if got := count().connections; got != unclaimedFlows {
@@ -58,7 +66,7 @@ func TestASlowCallerLosesWholeDatagrams(t *testing.T) {
 			size := 2 + sent%1400
 			datagram := bytes.Repeat([]byte{byte(sent)}, size)
 			binary.BigEndian.PutUint16(datagram, uint16(size))
-			far.Write(datagram)
+			toss(far, datagram)
 		}
 		return registry.droppedDatagrams.Load() > before
 	})
@@ -75,7 +83,7 @@ func TestASlowCallerLosesWholeDatagrams(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(10 * time.Millisecond):
-				far.Write([]byte("the last"))
+				toss(far, []byte("the last"))
 			}
 		}
 	}()
