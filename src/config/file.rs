@@ -10,9 +10,9 @@ mod entry;
 mod keys;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::forward::Forward;
@@ -80,40 +80,55 @@ impl File {
 
     fn take(&mut self, root: &DeTable<'_>, forwards: bool, notes: &mut Notes<'_>) {
         let root = Keys::new(root, "", 0);
-        let known = VARIABLES.iter().filter_map(Variable::file_key);
-        let known: Vec<String> = known.chain([EXPOSE, CONNECT].map(str::to_owned)).collect();
-        for (key, line) in root.each(notes) {
-            if [EXPOSE, CONNECT].contains(&key) {
-                self.has_forwards = true;
-            } else if let Some(variable) = VARIABLES
-                .iter()
-                .find(|v| v.file_key().as_deref() == Some(key))
-            {
-                self.settings
-                    .extend(root.joined(key, variable.rule, notes).map(|text| Setting {
-                        variable,
-                        line,
-                        text,
-                    }));
-            } else {
-                match misplaced(key) {
-                    Some(why) => notes.note(line, key, why),
-                    None => notes.unknown(line, key, known.iter().map(String::as_str)),
-                }
-            }
-        }
+        self.take_settings(&root, notes);
         for key in [EXPOSE, CONNECT] {
-            for table in tables(&root, key, notes) {
-                // One more than there may be is enough to refuse them all.
-                let room = (Forward::MOST + 1).saturating_sub(self.forwards.len());
-                if forwards {
-                    let line = table.line;
-                    let made = entry::forwards(&table, notes).into_iter().take(room);
-                    self.forwards.extend(made.map(|forward| (line, forward)));
-                }
+            self.has_forwards |= root.find(key, notes).is_some();
+            let tables = tables(&root, key, notes);
+            if forwards {
+                self.take_forwards(&tables, notes);
             }
         }
         self.forwards.sort_by_key(|(line, _)| *line);
+    }
+
+    fn take_settings(&mut self, root: &Keys<'_, '_>, notes: &mut Notes<'_>) {
+        let variables = VARIABLES
+            .iter()
+            .filter_map(|variable| Some((variable.file_key()?, variable)));
+        let variables: BTreeMap<String, &'static Variable> = variables.collect();
+        let known = || {
+            variables
+                .keys()
+                .map(String::as_str)
+                .chain([EXPOSE, CONNECT])
+        };
+        for (key, line) in root.each(notes) {
+            if [EXPOSE, CONNECT].contains(&key) {
+                continue;
+            }
+            if let Some(variable) = variables.get(key) {
+                let text = root.joined(key, variable.rule, notes);
+                self.settings.extend(text.map(|text| Setting {
+                    variable,
+                    line,
+                    text,
+                }));
+            } else if let Some(why) = misplaced(key) {
+                notes.note(line, key, why);
+            } else {
+                notes.unknown(line, key, known());
+            }
+        }
+    }
+
+    fn take_forwards(&mut self, tables: &[Keys<'_, '_>], notes: &mut Notes<'_>) {
+        for table in tables {
+            // One more than there may be is enough to refuse them all.
+            let room = (Forward::MOST + 1).saturating_sub(self.forwards.len());
+            let made = entry::forwards(table, notes).into_iter().take(room);
+            self.forwards
+                .extend(made.map(|forward| (table.line, forward)));
+        }
     }
 }
 
@@ -139,21 +154,17 @@ fn tables<'a, 'i>(
     let Some((line, value)) = root.find(key, notes) else {
         return Vec::new();
     };
-    let mut found = Vec::new();
-    let mut is_array = false;
-    if let DeValue::Array(items) = value {
-        is_array = true;
-        for item in items.iter() {
-            match item.get_ref() {
-                DeValue::Table(table) => {
-                    found.push(Keys::new(table, key, notes.line(Spanned::span(item).start)));
-                }
-                _ => is_array = false,
-            }
-        }
-    }
-    if !is_array {
+    let DeValue::Array(items) = value else {
         notes.note(line, key, format!("is no list of tables: write [[{key}]]"));
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for item in items.iter() {
+        let line = notes.line(item.span().start);
+        match item.get_ref() {
+            DeValue::Table(table) => found.push(Keys::new(table, key, line)),
+            _ => notes.note(line, key, format!("is no table: write [[{key}]]")),
+        }
     }
     found
 }

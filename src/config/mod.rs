@@ -7,7 +7,7 @@
 //!
 //! [`parse`] opens no socket and changes nothing. It reads the configuration file and the key file
 //! when they are configured. The environment is an argument, so that tests never touch the real one.
-//! A bad value never falls back to a default: it is a mistake. [`changes`] compares two of them.
+//! A bad value never falls back to a default: it is a mistake. [`changes()`] compares two of them.
 
 pub mod address;
 pub mod allow;

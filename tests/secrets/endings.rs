@@ -142,7 +142,7 @@ fn keys_in_foreign_variables_are_not_used_while_a_person_is_asked() {
     let mut settings = without_key(tailnet.control_url())
         .set("TS_LOG", "trace")
         .set("TS_LOGIN_TIMEOUT", "2s");
-    for name in ["TS_AUTH_KEY", "TS_CLIENT_SECRET", "TS_API_KEY"] {
+    for name in ["TS_AUTH_KEY", "TS_API_CLIENT_SECRET", "TS_API_KEY"] {
         settings = settings.set(name, tailnet.key());
     }
     let mut node = settings.spawn();

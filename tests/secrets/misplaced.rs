@@ -33,6 +33,14 @@ fn in_a_variable() {
         ("TS_AUTHKEY_FILE", format!("/nonexistent/{KEY}")),
         ("TS_AUTHKEY", format!("{KEY}\n{KEY}")),
         ("TS_AUTHKEY", format!("{KEY} ")),
+        ("TS_CLIENT_SECRET", format!("{KEY} ")),
+        ("TS_CLIENT_SECRET", KEY.to_owned()), // without tags
+        ("TS_CLIENT_SECRET_FILE", KEY.to_owned()),
+        ("TS_TAGS", format!("tag:{KEY}")),
+        ("TS_CONFIG", KEY.to_owned()),
+        ("TS_CONFIG", format!("/nonexistent/{KEY}")),
+        ("TS_ADMIN_ADDR", format!("{KEY}:80")),
+        ("TS_SOCKS5_ADDR", KEY.to_owned()),
         ("TS_HOSTNAME", KEY.to_owned()),
         ("TS_STATE_DIR", KEY.to_owned()),
         ("TS_LOG", KEY.to_owned()),
@@ -81,6 +89,30 @@ fn in_a_file() {
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     open = open.set("TS_HOSTNAME", "open-to-others");
     is_refused(&open);
+}
+
+#[test]
+fn in_a_configuration_file() {
+    let home = Home::new();
+    for text in [
+        format!("authkey = '{KEY}'"),
+        format!("client_secret = '{KEY}'"),
+        format!("hostname = '{KEY}'"),
+        format!("authkey_file = '{KEY}'"),
+        format!("{KEY} = 1"),
+        KEY.to_owned(),
+        format!("hostname = {KEY}"),
+        format!("hostname = 'web'\n# {KEY}\n= '{KEY}'"),
+        format!("[[expose]]\nname = '{KEY}'\ntarget = 'a:1'"),
+        format!("[[expose]]\ntarget = '{KEY}:22'"),
+        format!("[[expose]]\n{KEY} = 1\ntarget = 'a:1'"),
+        format!("[[expose]]\ntarget = 'a:1'\nallow = ['tag:{KEY}']"),
+        format!("[[connect]]\nlisten = 'unix:/run/{KEY}'\ntarget = 'a:1'"),
+    ] {
+        let file = home.write_secret("tailport.toml", &text);
+        let settings = settings().set("TS_EXPOSE", "23").set("TS_CONFIG", file);
+        is_refused(&settings);
+    }
 }
 
 #[test]

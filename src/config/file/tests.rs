@@ -131,7 +131,7 @@ fn a_mistake_names_file_line_and_key() {
         ),
         (
             "expose = ['22']",
-            "f.toml:1: expose: is no list of tables: write [[expose]]",
+            "f.toml:1: expose: is no table: write [[expose]]",
         ),
         (
             "hostname = 1.5",
