@@ -68,7 +68,7 @@ fn run(config: Config, again: app::Source) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(&error))?;
-    let result = runtime.block_on(app::run(config, again, prepared, None));
+    let result = runtime.block_on(app::run(config, again, prepared));
     runtime.shutdown_timeout(RUNTIME_END);
     result
 }

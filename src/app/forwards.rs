@@ -1,11 +1,22 @@
 //! The forwards of the program: bound, joined to their targets, served, and changed
 //! while they run.
 //!
-//! A change is all or nothing up to the last moment at which something can fail:
-//! everything new listens before anything old is touched. Connections that are there
-//! keep the target and the times that they began with.
+//! | file | its one idea |
+//! |---|---|
+//! | `binding` | what listens on this machine, bound before there is a node |
+//! | `listener` | the side that listens |
+//! | `certificate` | what listeners that speak TLS show |
+//! | `gate` | who may come in from the tailnet |
+//! | `route` | where connections go, and by which times |
+//! | `change` | other forwards while these run |
+//!
+//! Connections that are there keep the target, the gate's word and the times that
+//! they began with, whatever changes.
 
+mod binding;
+mod certificate;
 mod change;
+mod gate;
 mod listener;
 mod route;
 
@@ -16,31 +27,27 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(super) use listener::Bound;
-use listener::Listener;
-use route::{ToMachine, ToTailnet};
+pub(super) use binding::{Binding, bind};
+use certificate::Keeper;
+use gate::TailnetGate;
+use listener::{Bound, Listener, Opened};
+use route::{Chosen, ToMachine, ToTailnet};
 
 use super::failure::Failure;
+use super::identities::Identities;
 use super::report::Description;
 use crate::config::{Config, Forward as Configured, chain};
 use crate::exit::Exit;
 use crate::proxy::endpoint::{Accept, Dial};
-use crate::proxy::gate;
+use crate::proxy::gate::{Gate, Open};
+use crate::proxy::kernel::KernelListener;
 use crate::proxy::resolve::Resolver;
 use crate::proxy::slots::Slots;
+use crate::proxy::socks::{Rules, SocksListener};
 use crate::proxy::{self, Forward};
 use crate::shutdown::Shutdown;
 use crate::tailnet::Node;
 use crate::telemetry::registry::Registry;
-
-/// Binds every listener of this machine, before the node is troubled.
-pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
-    let mut bound = Vec::with_capacity(config.forwards.len());
-    for configured in &config.forwards {
-        bound.push(Bound::new(configured, config).await?);
-    }
-    Ok(bound)
-}
 
 /// What all forwards have in common.
 pub(super) struct Shared {
@@ -48,13 +55,36 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) connections: TaskTracker,
     pub(super) shutdown: Shutdown,
+    pub(super) identities: Identities,
+    /// The MagicDNS domain of this tailnet; empty without MagicDNS.
+    pub(super) domain: Arc<str>,
+}
+
+impl Shared {
+    fn gate(&self, configured: &Configured) -> TailnetGate {
+        TailnetGate {
+            identities: self.identities.clone(),
+            allow: configured.options.allow.clone(),
+            domain: Arc::clone(&self.domain),
+        }
+    }
+
+    fn slots(&self, configured: &Configured) -> Slots {
+        match configured.options.max_connections {
+            Some(cap) => self.slots.at_most(cap.get() as usize),
+            None => self.slots.clone(),
+        }
+    }
 }
 
 /// All forwards that run.
 pub(super) struct Forwards {
     shared: Shared,
     resolver: Arc<Resolver>,
+    certificate: Option<Keeper>,
     running: Vec<Running>,
+    /// SOCKS5, as the READY line tells it.
+    socks5: Option<Description>,
     loops: JoinSet<io::Result<()>>,
 }
 
@@ -71,8 +101,8 @@ struct Running {
 }
 
 enum Switch {
-    ToMachine(proxy::Switch<ToMachine, gate::Open>),
-    ToTailnet(proxy::Switch<ToTailnet, gate::Open>),
+    ToMachine(proxy::Switch<ToMachine, TailnetGate>),
+    ToTailnet(proxy::Switch<ToTailnet, Open>),
 }
 
 impl Forwards {
@@ -81,7 +111,9 @@ impl Forwards {
         Self {
             shared,
             resolver: Arc::default(),
+            certificate: None,
             running: Vec::new(),
+            socks5: None,
             loops: JoinSet::new(),
         }
     }
@@ -90,26 +122,33 @@ impl Forwards {
     /// cannot be opened none is started.
     pub(super) async fn start(
         &mut self,
-        bound: Vec<Bound>,
+        binding: Binding,
         config: &Config,
         node: &Node,
     ) -> Result<(), Failure> {
-        let mut open = Vec::with_capacity(bound.len());
-        for one in bound {
-            open.push(one.open(node).await?);
+        let mut open = Vec::with_capacity(binding.forwards.len());
+        for bound in binding.forwards {
+            open.push(self.open(bound, node).await?);
         }
-        for (configured, listen, listener) in open {
-            let running = self.serve(configured, listen, listener, config, node);
+        for opened in open {
+            let running = self.serve(opened, config, node);
             self.running.push(running);
+        }
+        if let Some((listen, listener)) = binding.socks5 {
+            self.serve_socks5(listen, listener, config, node);
         }
         Ok(())
     }
 
     /// Every forward as the READY line tells it.
     pub(super) fn descriptions(&self) -> impl Iterator<Item = Description> {
-        self.running
-            .iter()
-            .map(|running| running.description.clone())
+        let forwards = self.running.iter().map(|running| &running.description);
+        forwards.chain(&self.socks5).cloned()
+    }
+
+    /// Who comes from which address, to be forgotten when that changes.
+    pub(super) fn identities(&self) -> Identities {
+        self.shared.identities.clone()
     }
 
     /// Waits for a forward that cannot go on. Forwards that were told to end are no
@@ -132,42 +171,47 @@ impl Forwards {
         std::future::pending().await
     }
 
-    fn serve(
-        &mut self,
-        configured: Configured,
-        listen: String,
-        listener: Listener,
-        config: &Config,
-        node: &Node,
-    ) -> Running {
+    /// Opens a listener, with the certificate if it needs one.
+    async fn open(&mut self, bound: Bound, node: &Node) -> Result<Opened, Failure> {
+        if bound.needs_certificate() && self.certificate.is_none() {
+            self.certificate = Some(Keeper::start(node.questions()).await?);
+        }
+        bound.open(node, self.certificate.as_ref()).await
+    }
+
+    fn serve(&mut self, opened: Opened, config: &Config, node: &Node) -> Running {
+        let Opened {
+            configured,
+            listen,
+            listener,
+        } = opened;
         let description = Description {
             kind: configured.kind(),
             listen,
             target: configured.target(),
         };
-        let stop = self.shared.shutdown.drain.child_token();
-        let ended = CancellationToken::new();
+        let settings = route::settings(&configured, config);
+        let begin = Begin::new(&self.shared, &description, settings, &configured);
+        let (stop, ended) = (begin.shutdown.drain.clone(), begin.ended.clone());
+        let gate = || self.shared.gate(&configured);
         let machine = || route::to_machine(&configured, config, &self.resolver);
         let tailnet = || route::to_tailnet(&configured, node.dialer());
-        let settings = route::settings(&configured, config);
-        let forward = Begin {
-            description: &description,
-            settings,
-            stop: &stop,
-            ended: ended.clone(),
-        };
         let switch = match listener {
             Listener::Tailnet(listener) => {
-                let dial = machine();
-                Switch::ToMachine(self.begin(forward, listener, dial))
+                let (gate, dial) = (gate(), machine());
+                Switch::ToMachine(self.begin(begin, listener, gate, dial))
+            }
+            Listener::Tls(listener) => {
+                let (gate, dial) = (gate(), machine());
+                Switch::ToMachine(self.begin(begin, listener, gate, dial))
             }
             Listener::Local(listener) => {
                 let dial = tailnet();
-                Switch::ToTailnet(self.begin(forward, listener, dial))
+                Switch::ToTailnet(self.begin(begin, listener, Open, dial))
             }
             Listener::Unix(listener) => {
                 let dial = tailnet();
-                Switch::ToTailnet(self.begin(forward, listener, dial))
+                Switch::ToTailnet(self.begin(begin, listener, Open, dial))
             }
         };
         Running {
@@ -180,34 +224,51 @@ impl Forwards {
         }
     }
 
-    fn begin<A: Accept, D: Dial>(
+    fn serve_socks5(
         &mut self,
-        begin: Begin<'_>,
+        listen: String,
+        listener: KernelListener,
+        config: &Config,
+        node: &Node,
+    ) {
+        let description = Description {
+            kind: "socks5",
+            listen,
+            target: "the tailnet".to_owned(),
+        };
+        let begin = Begin {
+            name: description.name(),
+            target: description.target.clone(),
+            settings: route::all(config),
+            slots: self.shared.slots.clone(),
+            shutdown: self.shared.shutdown.clone(),
+            ended: CancellationToken::new(),
+        };
+        let listener = SocksListener::new(listener, Rules::default());
+        let dial: Chosen = route::chosen(node.dialer());
+        self.begin(begin, listener, Open, dial);
+        self.socks5 = Some(description);
+    }
+
+    fn begin<A: Accept, D: Dial, G: Gate>(
+        &mut self,
+        begin: Begin,
         accept: A,
+        gate: G,
         dial: D,
-    ) -> proxy::Switch<D, gate::Open> {
-        let Begin {
-            description,
-            settings,
-            stop,
-            ended,
-        } = begin;
-        let name = description.name();
+    ) -> proxy::Switch<D, G> {
         let shared = &self.shared;
         let forward = Forward {
-            metrics: shared.registry.forward(&name, &description.target),
-            name,
+            metrics: shared.registry.forward(&begin.name, &begin.target),
+            name: begin.name,
             accept,
-            gate: gate::Open,
+            gate,
             dial,
-            settings,
-            slots: shared.slots.clone(),
+            settings: begin.settings,
+            slots: begin.slots,
         };
-        let shutdown = Shutdown {
-            drain: stop.clone(),
-            abort: shared.shutdown.abort.clone(),
-        };
-        let (serving, switch) = forward.split(&shared.connections, &shutdown);
+        let (serving, switch) = forward.split(&shared.connections, &begin.shutdown);
+        let ended = begin.ended;
         self.loops.spawn(async move {
             let _ended = ended.drop_guard();
             serving.run().await
@@ -217,9 +278,32 @@ impl Forwards {
 }
 
 /// What the accept loop of one forward begins with.
-struct Begin<'a> {
-    description: &'a Description,
+struct Begin {
+    name: String,
+    target: String,
     settings: proxy::Settings,
-    stop: &'a CancellationToken,
+    slots: Slots,
+    shutdown: Shutdown,
     ended: CancellationToken,
+}
+
+impl Begin {
+    fn new(
+        shared: &Shared,
+        description: &Description,
+        settings: proxy::Settings,
+        configured: &Configured,
+    ) -> Self {
+        Self {
+            name: description.name(),
+            target: description.target.clone(),
+            settings,
+            slots: shared.slots(configured),
+            shutdown: Shutdown {
+                drain: shared.shutdown.drain.child_token(),
+                abort: shared.shutdown.abort.clone(),
+            },
+            ended: CancellationToken::new(),
+        }
+    }
 }

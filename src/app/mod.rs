@@ -18,7 +18,6 @@
 //! | `doors` | the control socket and the admin endpoint |
 //! | `descriptors` | the connection cap against the descriptor limit |
 //! | `memory` | the Go half's soft memory limit |
-//! | `unsupported` | what is configured and not there yet |
 //! | `report` | the READY and ERROR lines, the login URL |
 //! | `login_code` | the login URL as a QR code |
 //! | `failure` | why the program ends, with its exit code |
@@ -27,6 +26,7 @@ mod descriptors;
 mod doors;
 mod failure;
 mod forwards;
+mod identities;
 mod key_expiry;
 mod login_code;
 mod memory;
@@ -36,7 +36,6 @@ mod reload;
 mod report;
 mod start;
 mod stop;
-mod unsupported;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -51,7 +50,7 @@ pub use report::error_line;
 use operations::Desk;
 use program::Program;
 
-use crate::admin::{At, NodeStatus};
+use crate::admin::NodeStatus;
 use crate::config::{Config, variables};
 use crate::shutdown::{Shutdown, StopSignals};
 use crate::state_dir::StateDir;
@@ -73,7 +72,6 @@ pub struct Prepared {
 /// # Errors
 /// What cannot be had, with what to do.
 pub fn prepare(config: &Config) -> Result<Prepared, Failure> {
-    unsupported::check(config)?;
     descriptors::check(config.max_connections)?;
     let state_dir = StateDir::open(&config.node.state_dir)?;
     tailnet::init(&tailnet::Environment {
@@ -95,15 +93,10 @@ pub fn prepare(config: &Config) -> Result<Prepared, Failure> {
 ///
 /// # Cancel safety
 /// Not meant to be cancelled: dropping it drops node and connections unclosed.
-pub async fn run(
-    config: Config,
-    source: Source,
-    prepared: Prepared,
-    admin: Option<At>,
-) -> Result<(), Failure> {
+pub async fn run(config: Config, source: Source, prepared: Prepared) -> Result<(), Failure> {
     let shutdown = Shutdown::default();
     let signals = StopSignals::new().map_err(Failure::signals)?;
-    let (desk, requests) = Desk::new(false).map_err(Failure::signals)?;
+    let (desk, requests) = Desk::new(config.file.is_some()).map_err(Failure::signals)?;
     let status = Sender::new(NodeStatus {
         hostname: config.node.hostname.clone(),
         ..NodeStatus::default()
@@ -118,7 +111,7 @@ pub async fn run(
     };
     tokio::select! {
         biased;
-        ended = program.run(&prepared.state_dir, admin, requests) => {
+        ended = program.run(&prepared.state_dir, requests) => {
             drop(prepared.state_dir);
             ended
         }

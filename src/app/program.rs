@@ -9,12 +9,13 @@ use tokio_util::task::TaskTracker;
 
 use super::doors::Doors;
 use super::failure::Failure;
-use super::forwards::{self, Bound, Forwards, Shared};
+use super::forwards::{self, Binding, Forwards, Shared};
+use super::identities::Identities;
 use super::operations::{Desk, Request, Requests};
 use super::reload::{self, Source};
 use super::{report, start, stop, watch};
 use crate::admin::{At, NodeStatus, Phase, Refusal, View};
-use crate::config::Config;
+use crate::config::{AdminAddress, Config};
 use crate::proxy::slots::Slots;
 use crate::shutdown::Shutdown;
 use crate::state_dir::StateDir;
@@ -37,7 +38,6 @@ impl Program<'_> {
     pub(super) async fn run(
         &self,
         state_dir: &StateDir,
-        admin: Option<At>,
         requests: Requests,
     ) -> Result<(), Failure> {
         let logs = tailnet::logs()?;
@@ -49,14 +49,14 @@ impl Program<'_> {
             u64::from(self.config.max_connections.get()),
             Arc::clone(&self.desk) as _,
         );
-        let doors = Doors::open(state_dir, admin, view).await?;
+        let doors = Doors::open(state_dir, self.config.admin.map(at), view).await?;
         let ended = self.forward(&doors, requests).await;
         doors.close().await;
         ended
     }
 
     async fn forward(&self, doors: &Doors, requests: Requests) -> Result<(), Failure> {
-        let bound = forwards::bind(self.config).await?;
+        let binding = forwards::bind(self.config).await?;
         let started = start::node(self.config, self.shutdown, self.status).await?;
         let Some((node, info)) = started else {
             return Ok(());
@@ -66,11 +66,13 @@ impl Program<'_> {
             registry: Arc::clone(&self.registry),
             connections: TaskTracker::new(),
             shutdown: self.shutdown.clone(),
+            identities: Identities::new(node.questions()),
+            domain: domain(&info).into(),
         };
         let (slots, connections) = (shared.slots.clone(), shared.connections.clone());
         let mut forwards = Forwards::new(shared);
         let served = self
-            .serve(bound, &mut forwards, &node, &info, doors, requests)
+            .serve(binding, &mut forwards, &node, &info, doors, requests)
             .await;
         if let Err(failure) = &served {
             tracing::warn!(reason = %failure, "stopping");
@@ -86,16 +88,20 @@ impl Program<'_> {
 
     async fn serve(
         &self,
-        bound: Vec<Bound>,
+        binding: Binding,
         forwards: &mut Forwards,
         node: &Node,
         info: &NodeInfo,
         doors: &Doors,
         mut requests: Requests,
     ) -> Result<(), Failure> {
-        forwards.start(bound, self.config, node).await?;
+        forwards.start(binding, self.config, node).await?;
         doors.open_on(node).await?;
-        let mut watching = pin!(watch::node(node.watch()?, self.status));
+        let mut watching = pin!(watch::node(
+            node.watch()?,
+            self.status,
+            forwards.identities()
+        ));
         // Before the line: who reads it and asks is told the same.
         self.desk.knows(node.questions());
         self.status
@@ -126,4 +132,21 @@ impl Program<'_> {
             }
         }
     }
+}
+
+/// Where the admin endpoint listens.
+fn at(address: AdminAddress) -> At {
+    match address {
+        AdminAddress::Local(address) => At::Machine(address),
+        AdminAddress::Tailnet(port) => At::Tailnet(port),
+    }
+}
+
+/// The MagicDNS domain that a node is in.
+fn domain(info: &NodeInfo) -> &str {
+    let name = info
+        .dns_name
+        .as_deref()
+        .and_then(|name| name.split_once('.'));
+    name.map_or("", |(_, domain)| domain)
 }

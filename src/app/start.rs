@@ -57,8 +57,11 @@ fn options(config: &Config) -> NodeOptions {
         hostname: node.hostname.clone(),
         control_url: node.control_url.as_ref().map(ToString::to_string),
         auth_key: node.auth_key.as_ref().map(|key| key.expose().into()),
-        client_secret: None,
-        tags: Vec::new(),
+        client_secret: node
+            .client_secret
+            .as_ref()
+            .map(|secret| secret.expose().into()),
+        tags: node.tags.iter().map(ToString::to_string).collect(),
         ephemeral: node.ephemeral,
         keepalive: config.timeouts.keepalive.unwrap_or_default(),
     }

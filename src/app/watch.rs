@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::failure::Failure;
+use super::identities::Identities;
 use super::key_expiry::KeyExpiry;
 use super::report;
 use crate::admin::{NodeStatus, RUNNING, Remark, meaning};
@@ -16,9 +17,14 @@ use crate::tailnet::{Error, ErrorKind, Event, Events, Logs, NodeInfo, Warning};
 
 /// Logs the node's changes and keeps its status. Returns only when the node cannot go on
 /// without a person.
-pub(super) async fn node(mut events: Events, status: &watch::Sender<NodeStatus>) -> Failure {
+pub(super) async fn node(
+    mut events: Events,
+    status: &watch::Sender<NodeStatus>,
+    identities: Identities,
+) -> Failure {
     let mut changes = Changes {
         status,
+        identities,
         lost: false,
         expiry: KeyExpiry::default(),
     };
@@ -71,6 +77,7 @@ pub(super) fn describe(status: &mut NodeStatus, info: &NodeInfo) {
 /// What has been heard since READY, when the node could carry connections.
 struct Changes<'a> {
     status: &'a watch::Sender<NodeStatus>,
+    identities: Identities,
     lost: bool,
     expiry: KeyExpiry,
 }
@@ -103,7 +110,7 @@ impl Changes<'_> {
                 );
                 self.expiry.warn(SystemTime::now());
             }
-            Event::PeersChanged => tracing::debug!("peers have changed"),
+            Event::PeersChanged => self.identities.forget(),
             Event::Health(warnings) => {
                 if warnings.is_empty() {
                     tracing::info!("the node is well");

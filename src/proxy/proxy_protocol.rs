@@ -67,16 +67,17 @@ impl Version {
     }
 }
 
-/// A target that is told who connects, by a header before the first byte.
+/// A target that is told who connects, by a header before the first byte, if it
+/// wants to know.
 #[derive(Debug, Clone)]
 pub struct Announced<D> {
     target: D,
-    version: Version,
+    version: Option<Version>,
 }
 
 impl<D: Dial> Announced<D> {
-    /// The target, which understands this version.
-    pub fn new(target: D, version: Version) -> Self {
+    /// The target, and the version that it expects; `None` is no header.
+    pub fn new(target: D, version: Option<Version>) -> Self {
         Self { target, version }
     }
 }
@@ -87,7 +88,10 @@ impl<D: Dial> Dial for Announced<D> {
     /// A header that cannot be written is a failed dial.
     async fn dial(&self, origin: &Origin, budget: Duration) -> Result<D::Stream, DialError> {
         let mut stream = self.target.dial(origin, budget).await?;
-        let header = self.version.header(origin);
+        let Some(version) = self.version else {
+            return Ok(stream);
+        };
+        let header = version.header(origin);
         match stream.write_all(&header).await {
             Ok(()) => Ok(stream),
             Err(error) => {

@@ -165,7 +165,7 @@ impl Gate for Knows {
 async fn the_header_comes_before_the_peers_first_byte() {
     for version in [Version::One, Version::Two] {
         let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let announced = Announced::new(kernel_target(target.local_addr().unwrap()), version);
+        let announced = Announced::new(kernel_target(target.local_addr().unwrap()), Some(version));
         assert_eq!(
             announced.to_string(),
             target.local_addr().unwrap().to_string()
@@ -195,7 +195,10 @@ async fn a_client_of_a_unix_socket_is_announced_without_an_address() {
     let (front, back) = (dir.path().join("front"), dir.path().join("back"));
     let app = tokio::net::UnixListener::bind(&back).unwrap();
     let accept = UnixListener::bind(&front, Access::default()).await.unwrap();
-    let target = Announced::new(LocalTarget::from(UnixTarget::new(&back)), Version::One);
+    let target = Announced::new(
+        LocalTarget::from(UnixTarget::new(&back)),
+        Some(Version::One),
+    );
     let serving = serve(([127, 0, 0, 1], 0).into(), accept, target, 1);
     let client = UnixStream::connect(&front).await.unwrap();
     let (mut stream, _) = app.accept().await.unwrap();
@@ -209,7 +212,7 @@ async fn a_client_of_a_unix_socket_is_announced_without_an_address() {
 #[tokio::test]
 async fn a_header_that_cannot_be_written_is_a_failed_dial() {
     let gone = Scripted::new(Duration::ZERO, |_| None);
-    let target = Announced::new(gone, Version::Two);
+    let target = Announced::new(gone, Some(Version::Two));
     let Err(error) = target.dial(&nobody(), Duration::from_secs(5)).await else {
         panic!("dialed");
     };

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Bound, Forwards, Running, route};
+use super::{Bound, Forwards, Open, Running, Switch, route};
 use crate::app::failure::Failure;
 use crate::config::{Config, Forward};
-use crate::proxy::gate;
 use crate::tailnet::Node;
 
 /// How long a listener that has been told to end may take until its place is free.
@@ -35,7 +34,8 @@ impl Forwards {
             .partition(|new| self.running.iter().any(|old| old.is_in_the_way_of(new)));
         let mut open = Vec::with_capacity(free.len() + waiting.len());
         for forward in &free {
-            open.push(Bound::new(forward, config).await?.open(node).await?);
+            let bound = Bound::new(forward, config).await?;
+            open.push(self.open(bound, node).await?);
         }
 
         let mut done = Vec::new();
@@ -53,10 +53,11 @@ impl Forwards {
         }
         self.switch(config, node, &mut done);
         for forward in &waiting {
-            open.push(Bound::new(forward, config).await?.open(node).await?);
+            let bound = Bound::new(forward, config).await?;
+            open.push(self.open(bound, node).await?);
         }
-        for (forward, listen, listener) in open {
-            let running = self.serve(forward, listen, listener, config, node);
+        for opened in open {
+            let running = self.serve(opened, config, node);
             done.push(format!("added: {}", running.description));
             self.running.push(running);
         }
@@ -81,19 +82,13 @@ impl Forwards {
             let name = description.name();
             self.shared.registry.forward(&name, &description.target);
             match &running.switch {
-                super::Switch::ToMachine(switch) => {
-                    switch.turn(
-                        gate::Open,
-                        route::to_machine(forward, config, &self.resolver),
-                        settings,
-                    );
+                Switch::ToMachine(switch) => {
+                    let target = route::to_machine(forward, config, &self.resolver);
+                    switch.turn(self.shared.gate(forward), target, settings);
                 }
-                super::Switch::ToTailnet(switch) => {
-                    switch.turn(
-                        gate::Open,
-                        route::to_tailnet(forward, node.dialer()),
-                        settings,
-                    );
+                Switch::ToTailnet(switch) => {
+                    let target = route::to_tailnet(forward, node.dialer());
+                    switch.turn(Open, target, settings);
                 }
             }
             done.push(format!("changed: {description}"));
@@ -102,9 +97,13 @@ impl Forwards {
 }
 
 impl Running {
-    /// Whether it can go on listening for another forward.
+    /// Whether it can go on listening for another forward. Its cap and its socket's
+    /// owner are the listener's for good.
     fn stays_for(&self, new: &Forward) -> bool {
-        self.configured.listen == new.listen && self.configured.options.socket == new.options.socket
+        let (old, own) = (&self.configured.options, &new.options);
+        self.configured.listen == new.listen
+            && old.socket == own.socket
+            && old.max_connections == own.max_connections
     }
 
     /// Whether another forward can listen only when this one does no more.

@@ -1,24 +1,28 @@
 //! The listening side of a forward: bound on this machine, or opened on the tailnet.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
+use super::certificate::Keeper;
 use crate::app::failure::Failure;
 use crate::config::{Account, Config, Forward, Listen, Protocol, SocketAccess};
 use crate::exit::Exit;
 use crate::proxy::kernel::{Access, Keepalive, KernelListener, UnixListener};
 use crate::proxy::node::NodeListener;
+use crate::proxy::tls::TlsListener;
 use crate::tailnet::{Error, ErrorKind, Node};
 
 /// A listener of any sort.
 pub(super) enum Listener {
     Tailnet(NodeListener),
+    Tls(TlsListener<NodeListener>),
     Local(KernelListener),
     Unix(UnixListener),
 }
 
 /// A forward on its way to its listener.
-pub(in crate::app) struct Bound {
+pub(super) struct Bound {
     pub(super) configured: Forward,
     /// Where it listens, with the port that the system has chosen for port 0.
     pub(super) listen: String,
@@ -38,10 +42,7 @@ impl Bound {
                 ..
             } => return Err(not_supported(configured)),
             Listen::Local { address, .. } => {
-                let keepalive = Keepalive {
-                    idle: config.timeouts.keepalive.unwrap_or_default(),
-                };
-                let listener = KernelListener::bind(*address, keepalive)
+                let listener = KernelListener::bind(*address, keepalive(config))
                     .await
                     .map_err(failed)?;
                 listen = listener.local_addr().map_err(failed)?.to_string();
@@ -62,18 +63,68 @@ impl Bound {
         })
     }
 
+    /// Whether it takes the node's certificate to open it.
+    pub(super) fn needs_certificate(&self) -> bool {
+        self.configured.protocol() == Protocol::Tls
+    }
+
     /// The listener, opened now if it is one of the tailnet.
-    pub(super) async fn open(self, node: &Node) -> Result<(Forward, String, Listener), Failure> {
-        let listener = match (self.local, &self.configured.listen) {
+    pub(super) async fn open(
+        self,
+        node: &Node,
+        certificate: Option<&Keeper>,
+    ) -> Result<Opened, Failure> {
+        let Self {
+            configured,
+            listen,
+            local,
+        } = self;
+        let listener = match (local, &configured.listen) {
             (Some(listener), _) => listener,
-            (None, Listen::Tailnet { port, protocol }) if *protocol == Protocol::Tcp => {
+            (None, Listen::Tailnet { port, protocol }) if *protocol != Protocol::Udp => {
                 let opened = node.listen(*port).await;
-                let listener = opened.map_err(|error| not_open(&self.listen, error))?;
-                Listener::Tailnet(NodeListener::new(listener))
+                let plain = NodeListener::new(opened.map_err(|error| not_open(&listen, error))?);
+                match certificate {
+                    Some(keeper) if *protocol == Protocol::Tls => {
+                        Listener::Tls(keeper.listener(plain)?)
+                    }
+                    _ => Listener::Tailnet(plain),
+                }
             }
-            _ => return Err(not_supported(&self.configured)),
+            _ => return Err(not_supported(&configured)),
         };
-        Ok((self.configured, self.listen, listener))
+        Ok(Opened {
+            configured,
+            listen,
+            listener,
+        })
+    }
+}
+
+/// A forward with its listener.
+pub(super) struct Opened {
+    pub(super) configured: Forward,
+    /// Where it listens, as told.
+    pub(super) listen: String,
+    pub(super) listener: Listener,
+}
+
+/// Binds where SOCKS5 is spoken; returns the place as told.
+pub(super) async fn socks5(
+    address: SocketAddr,
+    config: &Config,
+) -> Result<(String, KernelListener), Failure> {
+    let failed = |error: io::Error| not_bound(&format!("{address} (TS_SOCKS5_ADDR)"), &error);
+    let listener = KernelListener::bind(address, keepalive(config))
+        .await
+        .map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
+    Ok((at.to_string(), listener))
+}
+
+fn keepalive(config: &Config) -> Keepalive {
+    Keepalive {
+        idle: config.timeouts.keepalive.unwrap_or_default(),
     }
 }
 

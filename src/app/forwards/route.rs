@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, Forward, Host, Target};
+use crate::config::{Config, Forward, Host, ProxyProtocol, Target};
 use crate::proxy::Settings;
 use crate::proxy::failover::Failover;
 use crate::proxy::kernel::Keepalive;
 use crate::proxy::node::NodeTarget;
+use crate::proxy::proxy_protocol::{Announced, Version};
 use crate::proxy::relay::Limits;
 use crate::proxy::resolve::Resolver;
+use crate::proxy::socks::SocksTarget;
 use crate::proxy::target::{KernelTarget, LocalTarget, UnixTarget};
 use crate::tailnet::Dialer;
 
 /// What an expose dials.
-pub(super) type ToMachine = Failover<LocalTarget>;
+pub(super) type ToMachine = Announced<Failover<LocalTarget>>;
 /// What a connect dials.
-pub(super) type ToTailnet = Failover<NodeTarget>;
+pub(super) type ToTailnet = Announced<Failover<NodeTarget>>;
+/// What SOCKS5 clients are led to: the tailnet, and nothing else.
+pub(super) type Chosen = SocksTarget<NodeTarget>;
 
 /// The times of a forward: its own, else the node's.
 pub(super) fn settings(configured: &Forward, config: &Config) -> Settings {
@@ -24,6 +28,14 @@ pub(super) fn settings(configured: &Forward, config: &Config) -> Settings {
     Settings {
         dial_timeout: own.dial_timeout.unwrap_or(all.dial),
         limits: Limits::new(idle),
+    }
+}
+
+/// The node's own times.
+pub(super) fn all(config: &Config) -> Settings {
+    Settings {
+        dial_timeout: config.timeouts.dial,
+        limits: Limits::new(config.timeouts.idle.unwrap_or_default()),
     }
 }
 
@@ -36,7 +48,7 @@ pub(super) fn to_machine(
     let keepalive = Keepalive {
         idle: config.timeouts.keepalive.unwrap_or_default(),
     };
-    Failover::new(configured.targets.iter().map(|target| match target {
+    let targets = configured.targets.iter().map(|target| match target {
         Target::Unix(path) => UnixTarget::new(path.as_path()).into(),
         Target::Network { host, port } => {
             let host = match host {
@@ -45,11 +57,28 @@ pub(super) fn to_machine(
             };
             KernelTarget::new(host, *port, Arc::clone(resolver), keepalive).into()
         }
-    }))
+    });
+    Announced::new(Failover::new(targets), header(configured))
 }
 
 /// The targets of a connect.
 pub(super) fn to_tailnet(configured: &Forward, dialer: Dialer) -> ToTailnet {
     let targets = configured.targets.iter();
-    Failover::new(targets.map(|target| NodeTarget::new(dialer, target.to_string())))
+    let targets = targets.map(|target| NodeTarget::new(dialer, target.to_string()));
+    Announced::new(Failover::new(targets), header(configured))
+}
+
+/// Wherever SOCKS5 clients ask for, as far as it is on the tailnet.
+pub(super) fn chosen(dialer: Dialer) -> Chosen {
+    SocksTarget::new(move |destination| NodeTarget::new(dialer, destination.to_string()))
+}
+
+fn header(configured: &Forward) -> Option<Version> {
+    configured
+        .options
+        .proxy_protocol
+        .map(|version| match version {
+            ProxyProtocol::V1 => Version::One,
+            ProxyProtocol::V2 => Version::Two,
+        })
 }
