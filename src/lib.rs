@@ -20,7 +20,7 @@
 //! app ──► every other room but cli                                        the only one that knows every part
 //! proxy::node ──► tailnet                                                  the only bridge between the two
 //! proxy::kernel ──► tailnet::unacknowledged                                one question to a socket
-//! proxy::* ──► proxy::endpoint, shutdown, telemetry::metrics
+//! proxy::* ──► proxy::endpoint, shutdown, telemetry
 //! tailnet::* ──► tailnet::sys ──► ffi                                      sys is the only file with unsafe
 //! admin ──► telemetry                                                      status, metrics, and the doors to them
 //! config, exit, shutdown, telemetry::metrics, ffi                          leaves
@@ -41,8 +41,8 @@
 //!
 //! # The life of the process
 //!
-//! Parse (no sockets) → build (descriptor limit, state directory, local listeners,
-//! node up, tailnet listeners) → the READY line → serve (nothing new can fail to
+//! Parse (no sockets) → build (descriptor limit, state directory, control socket, local
+//! listeners, node up, tailnet listeners) → the READY line → serve (nothing new can fail to
 //! start) → signal → drain → flush → close.
 //!
 //! # The life of a connection

@@ -99,6 +99,19 @@ pub struct Peer {
     pub last_seen: Option<SystemTime>,
 }
 
+impl Peer {
+    /// Whether a person who writes `host` means this peer: its name, its MagicDNS name or one
+    /// of its addresses.
+    pub fn is_meant_by(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.');
+        let name = |name: &str| name.eq_ignore_ascii_case(host);
+        let address = host.parse::<IpAddr>();
+        name(&self.name)
+            || self.dns_name.as_deref().is_some_and(name)
+            || address.is_ok_and(|address| self.addresses.contains(&address))
+    }
+}
+
 /// A probe's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pong {
@@ -112,4 +125,28 @@ pub struct Pong {
     pub via: String,
     /// Whether that way is direct.
     pub direct: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_meant_by_its_names_and_addresses() {
+        let peer = Peer {
+            name: "rdp-host".to_owned(),
+            dns_name: Some("rdp-host.tail.example".to_owned()),
+            addresses: vec!["fd7a::9".parse().unwrap()],
+            online: true,
+            user: None,
+            tags: Vec::new(),
+            last_seen: None,
+        };
+        for host in ["rdp-host", "RDP-Host.tail.example.", "fd7a:0::9"] {
+            assert!(peer.is_meant_by(host), "{host}");
+        }
+        for host in ["", ".", "rdp", "rdp-host.tail", "fd7a::90"] {
+            assert!(!peer.is_meant_by(host), "{host}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::Question;
 use super::paint::Paint;
 use super::show;
 use crate::admin::{Client, Unanswered};
-use crate::config::Problems;
+use crate::config::{self, Problems};
 use crate::exit::Exit;
 
 /// Asks, and prints the answer to stdout, or to stderr why there is none. A reader that went
@@ -109,8 +109,9 @@ fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
+/// What is refused may hold what was asked for, and that a key in the wrong place.
 fn refuse(why: &str, exit: Exit) -> Exit {
-    let _ = writeln!(io::stderr(), "{why}");
+    let _ = writeln!(io::stderr(), "{}", config::redact(why));
     exit
 }
 
