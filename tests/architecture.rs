@@ -64,6 +64,7 @@ const SPAWN: &[&str] = &[
     "app",
     "main.rs",
     "proxy/accept.rs",
+    "proxy/udp/serve.rs",
     "shutdown",
 ];
 

@@ -139,6 +139,14 @@ fn traffic(text: &mut Text, forwards: &[ForwardSnapshot]) {
             );
         }
     }
+    text.counter(
+        "tailport_datagrams_dropped_total",
+        "Datagrams dropped whole, because their flow was too slow or they were too long.",
+    );
+    for forward in forwards {
+        let dropped = forward.counts.dropped_datagrams;
+        text.sample(&[("forward", &forward.name)], dropped);
+    }
     text.histogram(
         "tailport_dial_duration_seconds",
         "How long whole dials took, name resolution, tries and failures included.",

@@ -97,13 +97,13 @@ impl<A: Accept, D: Dial, G: Gate> AcceptLoop<A, D, G> {
 
 /// Refusals since the last warning about them.
 #[derive(Default)]
-struct Refusals {
+pub(super) struct Refusals {
     unsaid: u64,
     warned: Option<Instant>,
 }
 
 impl Refusals {
-    fn add(&mut self, forward: &str, reason: NoSlot) {
+    pub(super) fn add(&mut self, forward: &str, reason: NoSlot) {
         self.unsaid += 1;
         let due = self
             .warned

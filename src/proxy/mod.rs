@@ -10,6 +10,7 @@
 //! | `tls` | a listener whose connections speak TLS, and its certificate |
 //! | `failover`, `health` | several targets, and which of them is well |
 //! | `proxy_protocol` | a header that tells a target who connects |
+//! | `udp` | datagrams, sorted into flows |
 //! | `socks` | a listener whose clients say where to |
 //! | `slots` | the connection cap |
 //! | `gate`, `peer_limits` | who is let in, and how much one peer may take |
@@ -43,6 +44,7 @@ pub mod socks;
 pub mod summary;
 pub mod target;
 pub mod tls;
+pub mod udp;
 
 mod accept;
 mod connection;

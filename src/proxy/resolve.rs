@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use hickory_resolver::{
@@ -24,6 +24,8 @@ use hickory_resolver::{
         rr::{Name, RecordType},
     },
 };
+
+use tokio::time::timeout;
 
 use super::endpoint::{DialError, DialErrorKind};
 
@@ -64,6 +66,26 @@ impl Resolver {
             servers_file: servers_file.into(),
             loaded: Mutex::new(None),
         }
+    }
+
+    /// What `host`, an address or a name, stands for, at least one address, within
+    /// `budget`.
+    ///
+    /// # Errors
+    /// As [`Resolver::lookup`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up the question.
+    pub async fn addresses(&self, host: &str, budget: Duration) -> Result<Vec<IpAddr>, DialError> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![address]);
+        }
+        timeout(budget, self.lookup(host))
+            .await
+            .unwrap_or_else(|_| {
+                let detail = format!("resolving {host}: no answer in {budget:.1?}");
+                Err(DialError::new(DialErrorKind::TimedOut, detail))
+            })
     }
 
     /// All addresses of a name, at least one, IPv4 before IPv6.

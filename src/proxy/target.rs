@@ -50,18 +50,6 @@ impl KernelTarget {
         }
     }
 
-    async fn addresses(&self, budget: Duration) -> Result<Vec<IpAddr>, DialError> {
-        if let Ok(address) = self.host.parse() {
-            return Ok(vec![address]);
-        }
-        timeout(budget, self.resolver.lookup(&self.host))
-            .await
-            .unwrap_or_else(|_| {
-                let detail = format!("resolving {}: no answer in {budget:.1?}", self.host);
-                Err(DialError::new(DialErrorKind::TimedOut, detail))
-            })
-    }
-
     async fn connect(&self, address: IpAddr, share: Duration) -> Result<KernelStream, DialError> {
         let address = SocketAddr::new(address, self.port);
         let error = |error: io::Error| {
@@ -88,7 +76,7 @@ impl Dial for KernelTarget {
     /// Tries the addresses in order; each gets an equal share of the time left.
     async fn dial(&self, _: &Origin, budget: Duration) -> Result<KernelStream, DialError> {
         let start = Instant::now();
-        let addresses = self.addresses(budget).await?;
+        let addresses = self.resolver.addresses(&self.host, budget).await?;
         let mut failed = DialError::new(DialErrorKind::UnknownName, &self.host);
         for (tried, address) in addresses.iter().enumerate() {
             let left = budget.saturating_sub(start.elapsed());
@@ -112,7 +100,8 @@ impl fmt::Display for KernelTarget {
     }
 }
 
-fn kind_of(error: &io::Error) -> DialErrorKind {
+/// What sort of failure the kernel's answer to a dial is.
+pub(super) fn kind_of(error: &io::Error) -> DialErrorKind {
     if let Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) =
         Errno::from_io_error(error)
     {

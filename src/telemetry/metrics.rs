@@ -24,6 +24,7 @@ pub struct Metrics {
     accept_errors: AtomicU64,
     ends: [AtomicU64; Ended::ALL.len()],
     traffic: Traffic,
+    dropped_datagrams: AtomicU64,
     dials: Histogram,
     /// By the error's name: a map, because failures are few, and bounded, because the
     /// names are part of the program.
@@ -49,6 +50,7 @@ impl Metrics {
             accept_errors: AtomicU64::default(),
             ends: Default::default(),
             traffic: Traffic::default(),
+            dropped_datagrams: AtomicU64::default(),
             dials: Histogram::new(histogram::DIALS),
             dial_errors: Mutex::default(),
             durations: Histogram::new(histogram::CONNECTIONS),
@@ -90,6 +92,11 @@ impl Metrics {
         }
     }
 
+    /// Counts datagrams of UDP flows that were dropped whole.
+    pub fn drop_datagrams(&self, count: u64) {
+        self.dropped_datagrams.fetch_add(count, Relaxed);
+    }
+
     /// Where connections that have ended are remembered.
     pub fn recent(&self) -> &Recent {
         &self.recent
@@ -109,6 +116,7 @@ impl Metrics {
             accept_errors: self.accept_errors.load(Relaxed),
             to_target: self.traffic.to_target.load(Relaxed),
             to_peer: self.traffic.to_peer.load(Relaxed),
+            dropped_datagrams: self.dropped_datagrams.load(Relaxed),
             ends: Ended::ALL.map(|ended| (ended, self.ends[ended as usize].load(Relaxed))),
             dials: self.dials.snapshot(),
             dial_errors: self

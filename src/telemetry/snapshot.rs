@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub to_target: u64,
     /// Bytes written to peers.
     pub to_peer: u64,
+    /// Datagrams of UDP flows that were dropped whole.
+    pub dropped_datagrams: u64,
     /// Ended connections by how they ended.
     pub ends: [(Ended, u64); Ended::ALL.len()],
     /// How long whole dials took, failed ones included.
@@ -51,6 +53,7 @@ impl Snapshot {
         self.accept_errors += other.accept_errors;
         self.to_target += other.to_target;
         self.to_peer += other.to_peer;
+        self.dropped_datagrams += other.dropped_datagrams;
         for (sum, (_, more)) in self.ends.iter_mut().zip(other.ends) {
             sum.1 += more;
         }

@@ -17,4 +17,5 @@ mod slots;
 mod socks;
 mod support;
 mod tls;
+mod udp;
 mod unix;

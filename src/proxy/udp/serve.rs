@@ -1,0 +1,100 @@
+//! The loop that takes a forward's flows: claim a slot, hand the flow to a task of
+//! its own; forget it when there is no slot.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    super::{accept::Refusals, slots::Slots},
+    flow::{Context, Flow},
+    link::{FlowIncoming, FlowSource, FlowTarget},
+};
+use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
+
+/// The first pause after a failure; it doubles from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// One forward's loop.
+pub(super) struct ServeLoop<S, T> {
+    pub(super) source: S,
+    pub(super) context: Arc<Context<T>>,
+    pub(super) slots: Slots,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tracker: TaskTracker,
+}
+
+impl<S: FlowSource, T: FlowTarget> ServeLoop<S, T> {
+    /// Takes flows until the drain, and then none, until the last one has ended.
+    pub(super) async fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
+        let flows = TaskTracker::new();
+        let mut pause = FIRST_PAUSE;
+        let mut refusals = Refusals::default();
+        let mut draining = false;
+        loop {
+            let arrived = tokio::select! {
+                biased;
+                () = shutdown.drain.cancelled(), if !draining => {
+                    draining = true;
+                    flows.close();
+                    continue;
+                }
+                () = flows.wait() => return Ok(()),
+                arrived = self.source.next() => arrived,
+            };
+            let failed = match arrived {
+                // Only the flows that are there are still served.
+                Ok(incoming) if draining => {
+                    incoming.refuse();
+                    continue;
+                }
+                Ok(incoming) => self.take(incoming, &flows, &mut refusals).err(),
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    return if draining { Ok(()) } else { Err(error) };
+                }
+                Err(error) => {
+                    self.metrics.accept_error();
+                    Some(error)
+                }
+            };
+            let Some(error) = failed else {
+                pause = FIRST_PAUSE;
+                continue;
+            };
+            let forward = &self.context.forward;
+            tracing::warn!(forward, %error, ?pause, "taking flows paused");
+            tokio::select! {
+                () = shutdown.abort.cancelled() => return Ok(()),
+                () = sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Starts a flow or refuses it; an error says why it could not be claimed.
+    fn take(
+        &self,
+        incoming: S::Incoming,
+        flows: &TaskTracker,
+        refusals: &mut Refusals,
+    ) -> io::Result<()> {
+        let slot = match self.slots.claim() {
+            Ok(slot) => slot,
+            Err(reason) => {
+                incoming.refuse();
+                self.metrics.refuse();
+                refusals.add(&self.context.forward, reason);
+                return Ok(());
+            }
+        };
+        let remote = incoming.peer();
+        let link = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
+        let active = self.metrics.begin();
+        let flow = Flow::new(Arc::clone(&self.context), remote, link, active, slot);
+        self.tracker.spawn(flows.track_future(flow.run()));
+        Ok(())
+    }
+}
