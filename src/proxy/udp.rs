@@ -33,7 +33,10 @@ pub use self::{
     listener::{UdpIncoming, UdpLink, UdpListener},
     target::{UdpSocketLink, UdpTarget},
 };
-use super::slots::Slots;
+use super::{
+    gate::{Gate, Open},
+    slots::Slots,
+};
 use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
 
 /// How long a flow lives on without a datagram, unless it is said otherwise: longer
@@ -43,7 +46,8 @@ pub const IDLE: Duration = Duration::from_secs(60);
 /// The times that flows work by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UdpSettings {
-    /// The whole dial of one flow, name resolution included.
+    /// The whole dial of one flow, name resolution included; the gate's answer has
+    /// as long.
     pub dial_timeout: Duration,
     /// A flow ends when nothing has moved for so long. Never 0: a flow without an
     /// idle time would have no end.
@@ -60,11 +64,13 @@ impl UdpSettings {
 
 /// A source of flows with its target.
 #[derive(Debug)]
-pub struct UdpForward<S, T> {
+pub struct UdpForward<S, T, G = Open> {
     /// Its name in the log.
     pub name: String,
     /// Where flows come from.
     pub source: S,
+    /// Who is let in; [`Open`] is everyone.
+    pub gate: G,
     /// Where they go.
     pub target: T,
     /// The times they work by.
@@ -75,7 +81,7 @@ pub struct UdpForward<S, T> {
     pub metrics: Arc<Metrics>,
 }
 
-impl<S: FlowSource, T: FlowTarget> UdpForward<S, T> {
+impl<S: FlowSource, T: FlowTarget, G: Gate> UdpForward<S, T, G> {
     /// Serves until the drain starts, and from then on only the flows that are
     /// there, until the last of them has ended. Flows run as tasks of `tracker` and
     /// end by themselves, soon after the drain has started, or by `shutdown.abort`.
@@ -89,6 +95,7 @@ impl<S: FlowSource, T: FlowTarget> UdpForward<S, T> {
     pub async fn serve(self, tracker: &TaskTracker, shutdown: &Shutdown) -> io::Result<()> {
         let context = Context {
             forward: self.name,
+            gate: self.gate,
             target: self.target,
             settings: self.settings,
             shutdown: shutdown.clone(),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tailport::{
     proxy::{
         endpoint::DialError,
+        gate::{Admission, Denied, Gate, Open},
         peer::Peer,
         resolve::Resolver,
         slots::Slots,
@@ -39,12 +40,22 @@ struct Serving {
 }
 
 fn serve(source: impl FlowSource, target: impl FlowTarget, cap: usize) -> Serving {
+    guarded(source, Open, target, cap)
+}
+
+fn guarded(
+    source: impl FlowSource,
+    gate: impl Gate,
+    target: impl FlowTarget,
+    cap: usize,
+) -> Serving {
     let slots = Slots::new(cap);
     let (metrics, tracker) = (Arc::new(Metrics::default()), TaskTracker::new());
     let shutdown = Shutdown::default();
     let forward = UdpForward {
         name: "test".into(),
         source,
+        gate,
         target,
         settings: UdpSettings::new(Duration::from_secs(5), Duration::ZERO),
         slots: slots.clone(),
@@ -246,6 +257,31 @@ async fn a_name_that_nobody_knows_ends_the_flow_at_once() {
     serving.ended(Ended::DialFailed, 1).await;
     let counts = serving.finish().await.snapshot();
     assert_eq!(counts.dial_errors["unknown_name"], 1);
+}
+
+/// Lets nobody in.
+struct Closed;
+
+impl Gate for Closed {
+    async fn admit(&self, _: &Peer) -> Result<Admission, Denied> {
+        Err(Denied::new("closed"))
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_let_in_reaches_no_target() {
+    let (address, source) = listener().await;
+    let server = socket().await;
+    let to = target(server.local_addr().unwrap());
+    let serving = guarded(source, Closed, to, 1);
+    let client = client(address).await;
+    for flow in 1..=3 {
+        client.send(b"let me in").await.unwrap();
+        serving.ended(Ended::Denied, flow).await;
+    }
+    serving.finish().await;
+    let heard = server.try_recv(&mut [0]).unwrap_err();
+    assert_eq!(heard.kind(), io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]

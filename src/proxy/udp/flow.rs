@@ -1,5 +1,5 @@
-//! The life of one flow: dial within the budget, carry, one closing line in the log,
-//! slot given back.
+//! The life of one flow: the gate, the dial within the budget, its datagrams, one
+//! closing line in the log, slot given back.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -8,6 +8,8 @@ use tokio::time::{Instant, timeout};
 use super::{
     super::{
         endpoint::{DialError, DialErrorKind},
+        gate::{Admission, Denied, Gate},
+        origin::Identity,
         peer::Peer,
         slots::Slot,
     },
@@ -25,8 +27,9 @@ use crate::{
 
 /// What the flows of a forward share.
 #[derive(Debug)]
-pub(super) struct Context<T> {
+pub(super) struct Context<T, G> {
     pub(super) forward: String,
+    pub(super) gate: G,
     pub(super) target: T,
     pub(super) settings: UdpSettings,
     pub(super) shutdown: Shutdown,
@@ -36,20 +39,23 @@ pub(super) struct Context<T> {
 ///
 /// Dropped before [`Flow::run`] is through, by a panic or with its task, it counts
 /// itself and says so.
-pub(super) struct Flow<T: FlowTarget, L: Link> {
-    context: Arc<Context<T>>,
+pub(super) struct Flow<T: FlowTarget, G: Gate, L: Link> {
+    context: Arc<Context<T, G>>,
     remote: Peer,
+    /// Who that is, as far as the gate has found out.
+    identity: Identity,
     // Before the slot: a flow is forgotten before its place is given away.
     link: Option<L>,
     tally: Tally,
+    admission: Option<Admission>,
     active: Option<Active>,
     start: Instant,
     _slot: Slot,
 }
 
-impl<T: FlowTarget, L: Link> Flow<T, L> {
+impl<T: FlowTarget, G: Gate, L: Link> Flow<T, G, L> {
     pub(super) fn new(
-        context: Arc<Context<T>>,
+        context: Arc<Context<T, G>>,
         remote: Peer,
         link: L,
         active: Active,
@@ -58,8 +64,10 @@ impl<T: FlowTarget, L: Link> Flow<T, L> {
         Self {
             context,
             remote,
+            identity: Identity::default(),
             link: Some(link),
             tally: Tally::default(),
+            admission: None,
             active: Some(active),
             start: Instant::now(),
             _slot: slot,
@@ -68,14 +76,11 @@ impl<T: FlowTarget, L: Link> Flow<T, L> {
 
     /// Carries the flow to its end.
     pub(super) async fn run(mut self) {
-        let (Some(link), Some(active)) = (self.link.as_mut(), self.active.as_ref()) else {
-            return;
-        };
         let context = Arc::clone(&self.context);
         let outcome = tokio::select! {
             biased;
             () = context.shutdown.abort.cancelled() => Outcome::Aborted,
-            outcome = lead(&context, link, &mut self.tally, active) => outcome,
+            outcome = self.lead(&context) => outcome,
         };
         drop(self.link.take());
         let ended = outcome.word();
@@ -86,12 +91,50 @@ impl<T: FlowTarget, L: Link> Flow<T, L> {
         }
     }
 
+    async fn lead(&mut self, context: &Context<T, G>) -> Outcome {
+        let (Some(peer), Some(active)) = (self.link.as_mut(), self.active.as_ref()) else {
+            return Outcome::Aborted;
+        };
+        let UdpSettings { dial_timeout, idle } = context.settings;
+        let admitted = timeout(dial_timeout, context.gate.admit(&self.remote))
+            .await
+            .unwrap_or_else(|_| Err(Denied::new(format!("no answer in {dial_timeout:?}"))));
+        match admitted {
+            Ok(admission) => {
+                self.identity = admission.identity.clone();
+                self.admission = Some(admission);
+            }
+            Err(denied) => {
+                self.identity = denied.identity.clone();
+                return Outcome::Denied(denied);
+            }
+        }
+        let metrics = active.metrics();
+        let start = Instant::now();
+        let dialed = timeout(dial_timeout, context.target.dial(dial_timeout))
+            .await
+            .unwrap_or_else(|_| {
+                let detail = format!("no answer in {dial_timeout:?}");
+                Err(DialError::new(DialErrorKind::TimedOut, detail))
+            });
+        let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
+        metrics.dialed(start.elapsed(), failure);
+        match dialed {
+            Ok(mut target) => {
+                let drain = &context.shutdown.drain;
+                let tally = &mut self.tally;
+                Outcome::Carried(carry(peer, &mut target, idle, drain, tally, metrics).await)
+            }
+            Err(error) => Outcome::Undialed(error),
+        }
+    }
+
     fn past(&self, ended: Ended) -> Past {
         Past {
             at: SystemTime::now(),
             forward: self.context.forward.clone(),
             peer: self.remote.to_string(),
-            who: None,
+            who: self.identity.shown(),
             target: self.context.target.to_string(),
             to_target: self.tally.to_target.bytes,
             to_peer: self.tally.to_peer.bytes,
@@ -105,16 +148,25 @@ impl<T: FlowTarget, L: Link> Flow<T, L> {
             forward, target, ..
         } = &*self.context;
         let (peer, tally) = (self.remote, &self.tally);
+        let (user, node) = (self.identity.user(), self.identity.node());
         let duration_ms = milliseconds(self.start);
         let ended = ended.as_str();
         match outcome {
             Outcome::Undialed(error) => tracing::warn!(
-                forward, %peer, %target, to_target = 0, to_peer = 0, duration_ms, ended, %error,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                %error,
+                "flow ended"
+            ),
+            Outcome::Denied(denied) => tracing::warn!(
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                reason = %denied,
                 "flow ended"
             ),
             Outcome::Carried(_) | Outcome::Aborted => tracing::info!(
                 forward,
                 %peer,
+                user,
+                node,
                 %target,
                 to_target = tally.to_target.bytes,
                 to_peer = tally.to_peer.bytes,
@@ -131,7 +183,7 @@ impl<T: FlowTarget, L: Link> Flow<T, L> {
     }
 }
 
-impl<T: FlowTarget, L: Link> Drop for Flow<T, L> {
+impl<T: FlowTarget, G: Gate, L: Link> Drop for Flow<T, G, L> {
     fn drop(&mut self) {
         let Some(active) = self.active.take() else {
             return;
@@ -142,6 +194,8 @@ impl<T: FlowTarget, L: Link> Drop for Flow<T, L> {
         tracing::error!(
             forward = self.context.forward,
             peer = %self.remote,
+            user = self.identity.user(),
+            node = self.identity.node(),
             target = %self.context.target,
             duration_ms = milliseconds(self.start),
             ended = ended.as_str(),
@@ -154,6 +208,7 @@ impl<T: FlowTarget, L: Link> Drop for Flow<T, L> {
 enum Outcome {
     Carried(FlowEnd),
     Undialed(DialError),
+    Denied(Denied),
     Aborted,
 }
 
@@ -162,6 +217,7 @@ impl Outcome {
         match self {
             Self::Carried(end) => end.word(),
             Self::Undialed(_) => Ended::DialFailed,
+            Self::Denied(_) => Ended::Denied,
             Self::Aborted => Ended::Aborted,
         }
     }
@@ -169,7 +225,7 @@ impl Outcome {
     fn by(&self) -> String {
         match self {
             Self::Carried(end) => end.by().map(|by| by.to_string()),
-            Self::Undialed(_) | Self::Aborted => None,
+            Self::Undialed(_) | Self::Denied(_) | Self::Aborted => None,
         }
         .unwrap_or_else(|| "tailport".to_owned())
     }
@@ -179,32 +235,6 @@ impl Outcome {
             Self::Carried(FlowEnd::Broken(_, error)) => Some(error.to_string()),
             _ => None,
         }
-    }
-}
-
-async fn lead<T: FlowTarget, L: Link>(
-    context: &Context<T>,
-    peer: &mut L,
-    tally: &mut Tally,
-    active: &Active,
-) -> Outcome {
-    let UdpSettings { dial_timeout, idle } = context.settings;
-    let metrics = active.metrics();
-    let start = Instant::now();
-    let dialed = timeout(dial_timeout, context.target.dial(dial_timeout))
-        .await
-        .unwrap_or_else(|_| {
-            let detail = format!("no answer in {dial_timeout:?}");
-            Err(DialError::new(DialErrorKind::TimedOut, detail))
-        });
-    let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
-    metrics.dialed(start.elapsed(), failure);
-    match dialed {
-        Ok(mut target) => {
-            let drain = &context.shutdown.drain;
-            Outcome::Carried(carry(peer, &mut target, idle, drain, tally, metrics).await)
-        }
-        Err(error) => Outcome::Undialed(error),
     }
 }
 

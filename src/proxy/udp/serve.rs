@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    super::{accept::Refusals, slots::Slots},
+    super::{accept::Refusals, gate::Gate, slots::Slots},
     flow::{Context, Flow},
     link::{FlowIncoming, FlowSource, FlowTarget},
 };
@@ -19,15 +19,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// One forward's loop.
-pub(super) struct ServeLoop<S, T> {
+pub(super) struct ServeLoop<S, T, G> {
     pub(super) source: S,
-    pub(super) context: Arc<Context<T>>,
+    pub(super) context: Arc<Context<T, G>>,
     pub(super) slots: Slots,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tracker: TaskTracker,
 }
 
-impl<S: FlowSource, T: FlowTarget> ServeLoop<S, T> {
+impl<S: FlowSource, T: FlowTarget, G: Gate> ServeLoop<S, T, G> {
     /// Takes flows until the drain, and then none, until the last one has ended.
     pub(super) async fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
         let flows = TaskTracker::new();
