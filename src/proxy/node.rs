@@ -1,5 +1,7 @@
-//! The bridge to the tailnet: its listeners, targets and streams as the proxy
-//! knows them. The only file of the proxy that sees the tailnet's types.
+//! The bridge to the tailnet: its listeners, targets, streams and flows as the proxy
+//! knows them. The only room of the proxy that sees the tailnet's types.
+
+mod flows;
 
 use std::{
     fmt, io,
@@ -11,6 +13,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use self::flows::{NodeFlow, NodeFlowIncoming, NodeFlowListener};
 use super::{
     endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Stream},
     origin::Origin,
@@ -33,10 +36,13 @@ impl Accept for NodeListener {
     type Incoming = NodeIncoming;
 
     async fn accept(&mut self) -> io::Result<NodeIncoming> {
-        // Every error of a tailnet listener is its last word.
-        let gone = |error| io::Error::new(io::ErrorKind::NotConnected, error);
         self.0.accept().await.map(NodeIncoming).map_err(gone)
     }
+}
+
+/// Every error of a tailnet listener is its last word.
+fn gone(error: io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, error)
 }
 
 /// A connection that a peer has made to the node.

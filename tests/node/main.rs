@@ -11,3 +11,4 @@ mod questions;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod udp_forward;
