@@ -3,6 +3,7 @@
 //!
 //! | file | its one idea |
 //! |---|---|
+//! | `begin` | the loop of one forward |
 //! | `binding` | what listens on this machine, bound before there is a node |
 //! | `listener` | the side that listens |
 //! | `certificate` | what listeners that speak TLS show |
@@ -13,6 +14,7 @@
 //! Connections that are there keep the target, the gate's word and the times that
 //! they began with, whatever changes.
 
+mod begin;
 mod binding;
 mod certificate;
 mod change;
@@ -27,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use begin::Begin;
 pub(super) use binding::{Binding, bind};
 use certificate::Keeper;
 use gate::TailnetGate;
@@ -38,13 +41,12 @@ use super::identities::Identities;
 use super::report::Description;
 use crate::config::{Config, Forward as Configured, chain};
 use crate::exit::Exit;
-use crate::proxy::endpoint::{Accept, Dial};
-use crate::proxy::gate::{Gate, Open};
+use crate::proxy;
+use crate::proxy::gate::Open;
 use crate::proxy::kernel::KernelListener;
 use crate::proxy::resolve::Resolver;
 use crate::proxy::slots::Slots;
 use crate::proxy::socks::{Rules, SocksListener};
-use crate::proxy::{self, Forward};
 use crate::shutdown::Shutdown;
 use crate::tailnet::Node;
 use crate::telemetry::registry::Registry;
@@ -103,6 +105,8 @@ struct Running {
 enum Switch {
     ToMachine(proxy::Switch<ToMachine, TailnetGate>),
     ToTailnet(proxy::Switch<ToTailnet, Open>),
+    /// Datagrams, which go where they went at the start.
+    Fixed,
 }
 
 impl Forwards {
@@ -213,6 +217,17 @@ impl Forwards {
                 let dial = tailnet();
                 Switch::ToTailnet(self.begin(begin, listener, Open, dial))
             }
+            Listener::TailnetUdp(source) => {
+                let target = route::udp_to_machine(&configured, &self.resolver);
+                let settings = route::udp_settings(&configured, config);
+                let gate = gate();
+                self.begin_udp(begin, source, gate, target, settings)
+            }
+            Listener::LocalUdp(source) => {
+                let target = route::udp_to_tailnet(&configured, node.dialer());
+                let settings = route::udp_settings(&configured, config);
+                self.begin_udp(begin, source, Open, target, settings)
+            }
         };
         Running {
             configured,
@@ -248,62 +263,5 @@ impl Forwards {
         let dial: Chosen = route::chosen(node.dialer());
         self.begin(begin, listener, Open, dial);
         self.socks5 = Some(description);
-    }
-
-    fn begin<A: Accept, D: Dial, G: Gate>(
-        &mut self,
-        begin: Begin,
-        accept: A,
-        gate: G,
-        dial: D,
-    ) -> proxy::Switch<D, G> {
-        let shared = &self.shared;
-        let forward = Forward {
-            metrics: shared.registry.forward(&begin.name, &begin.target),
-            name: begin.name,
-            accept,
-            gate,
-            dial,
-            settings: begin.settings,
-            slots: begin.slots,
-        };
-        let (serving, switch) = forward.split(&shared.connections, &begin.shutdown);
-        let ended = begin.ended;
-        self.loops.spawn(async move {
-            let _ended = ended.drop_guard();
-            serving.run().await
-        });
-        switch
-    }
-}
-
-/// What the accept loop of one forward begins with.
-struct Begin {
-    name: String,
-    target: String,
-    settings: proxy::Settings,
-    slots: Slots,
-    shutdown: Shutdown,
-    ended: CancellationToken,
-}
-
-impl Begin {
-    fn new(
-        shared: &Shared,
-        description: &Description,
-        settings: proxy::Settings,
-        configured: &Configured,
-    ) -> Self {
-        Self {
-            name: description.name(),
-            target: description.target.clone(),
-            settings,
-            slots: shared.slots(configured),
-            shutdown: Shutdown {
-                drain: shared.shutdown.drain.child_token(),
-                abort: shared.shutdown.abort.clone(),
-            },
-            ended: CancellationToken::new(),
-        }
     }
 }

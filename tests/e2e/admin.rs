@@ -42,7 +42,6 @@ fn ask_over_tailnet(to: SocketAddr, method: &str, path: &str, host: &str) -> Ans
 }
 
 #[test]
-#[ignore = "TS_ADMIN_ADDR is not read yet"]
 fn on_this_machine_it_answers_before_the_login_and_to_the_end() {
     let tailnet = Tailnet::start();
     tailnet.key_policy("login");
@@ -71,7 +70,6 @@ fn on_this_machine_it_answers_before_the_login_and_to_the_end() {
 }
 
 #[test]
-#[ignore = "TS_ADMIN_ADDR is not read yet"]
 fn on_the_tailnet_peers_look_under_the_node_s_names() {
     let settings = stage::settings().set("TS_HOSTNAME", "looked-at");
     let settings = settings.set("TS_ADMIN_ADDR", "tailnet:9100");
@@ -98,7 +96,6 @@ fn on_the_tailnet_peers_look_under_the_node_s_names() {
 }
 
 #[test]
-#[ignore = "TS_ADMIN_ADDR is not read yet"]
 fn it_takes_no_place_of_a_forward() {
     let settings = stage::settings().set("TS_MAX_CONNECTIONS", "1");
     let settings = settings.set("TS_ADMIN_ADDR", "127.0.0.1:0");

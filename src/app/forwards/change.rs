@@ -86,6 +86,7 @@ impl Forwards {
                     let target = route::to_machine(forward, config, &self.resolver);
                     switch.turn(self.shared.gate(forward), target, settings);
                 }
+                Switch::Fixed => continue,
                 Switch::ToTailnet(switch) => {
                     let target = route::to_tailnet(forward, node.dialer());
                     switch.turn(Open, target, settings);
@@ -98,12 +99,16 @@ impl Forwards {
 
 impl Running {
     /// Whether it can go on listening for another forward. Its cap and its socket's
-    /// owner are the listener's for good.
+    /// owner are the listener's for good, and flows of datagrams know one target.
     fn stays_for(&self, new: &Forward) -> bool {
         let (old, own) = (&self.configured.options, &new.options);
-        self.configured.listen == new.listen
+        let listens_alike = self.configured.listen == new.listen
             && old.socket == own.socket
-            && old.max_connections == own.max_connections
+            && old.max_connections == own.max_connections;
+        match self.switch {
+            Switch::Fixed => self.configured == *new,
+            Switch::ToMachine(_) | Switch::ToTailnet(_) => listens_alike,
+        }
     }
 
     /// Whether another forward can listen only when this one does no more.

@@ -9,8 +9,9 @@ use crate::app::failure::Failure;
 use crate::config::{Account, Config, Forward, Listen, Protocol, SocketAccess};
 use crate::exit::Exit;
 use crate::proxy::kernel::{Access, Keepalive, KernelListener, UnixListener};
-use crate::proxy::node::NodeListener;
+use crate::proxy::node::{NodeFlowListener, NodeListener};
 use crate::proxy::tls::TlsListener;
+use crate::proxy::udp::UdpListener;
 use crate::tailnet::{Error, ErrorKind, Node};
 
 /// A listener of any sort.
@@ -19,6 +20,8 @@ pub(super) enum Listener {
     Tls(TlsListener<NodeListener>),
     Local(KernelListener),
     Unix(UnixListener),
+    TailnetUdp(NodeFlowListener),
+    LocalUdp(UdpListener),
 }
 
 /// A forward on its way to its listener.
@@ -33,14 +36,22 @@ pub(super) struct Bound {
 impl Bound {
     /// Binds what listens on this machine; nothing is done for the tailnet yet.
     pub(super) async fn new(configured: &Forward, config: &Config) -> Result<Self, Failure> {
+        if configured.protocol() == Protocol::Udp && configured.targets.len() > 1 {
+            return Err(one_target(configured));
+        }
         let mut listen = configured.listen.to_string();
         let failed = |error: io::Error| not_bound(&configured.listen.to_string(), &error);
         let local = match &configured.listen {
             Listen::Tailnet { .. } => None,
             Listen::Local {
+                address,
                 protocol: Protocol::Udp,
-                ..
-            } => return Err(not_supported(configured)),
+            } => {
+                let listener = UdpListener::bind(*address).await.map_err(failed)?;
+                let at = listener.local_addr().map_err(failed)?;
+                listen = format!("{at}/{}", Protocol::Udp);
+                Some(Listener::LocalUdp(listener))
+            }
             Listen::Local { address, .. } => {
                 let listener = KernelListener::bind(*address, keepalive(config))
                     .await
@@ -81,17 +92,30 @@ impl Bound {
         } = self;
         let listener = match (local, &configured.listen) {
             (Some(listener), _) => listener,
-            (None, Listen::Tailnet { port, protocol }) if *protocol != Protocol::Udp => {
-                let opened = node.listen(*port).await;
-                let plain = NodeListener::new(opened.map_err(|error| not_open(&listen, error))?);
-                match certificate {
-                    Some(keeper) if *protocol == Protocol::Tls => {
-                        Listener::Tls(keeper.listener(plain)?)
+            (None, Listen::Tailnet { port, protocol }) => {
+                let failed = |error| not_open(&listen, error);
+                match (protocol, certificate) {
+                    (Protocol::Udp, _) => {
+                        let opened = node.listen_udp(*port).await.map_err(failed)?;
+                        Listener::TailnetUdp(NodeFlowListener::new(opened))
                     }
-                    _ => Listener::Tailnet(plain),
+                    (Protocol::Tls, Some(keeper)) => {
+                        let opened = node.listen(*port).await.map_err(failed)?;
+                        Listener::Tls(keeper.listener(NodeListener::new(opened))?)
+                    }
+                    _ => {
+                        let opened = node.listen(*port).await.map_err(failed)?;
+                        Listener::Tailnet(NodeListener::new(opened))
+                    }
                 }
             }
-            _ => return Err(not_supported(&configured)),
+            (None, Listen::Local { .. } | Listen::Unix(_)) => {
+                return Err(Failure::new(
+                    Exit::Internal,
+                    "internal",
+                    "a listener is missing",
+                ));
+            }
         };
         Ok(Opened {
             configured,
@@ -158,11 +182,14 @@ fn number(account: Option<&Account>, file: &str, what: &str) -> io::Result<Optio
     }
 }
 
-fn not_supported(configured: &Forward) -> Failure {
+fn one_target(configured: &Forward) -> Failure {
     Failure::new(
         Exit::Usage,
         "usage",
-        format!("{} {configured} is not supported yet", configured.kind()),
+        format!(
+            "{} {configured}: a UDP forward has one target, as nothing tells whether one is well",
+            configured.kind()
+        ),
     )
 }
 

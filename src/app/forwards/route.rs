@@ -12,6 +12,7 @@ use crate::proxy::relay::Limits;
 use crate::proxy::resolve::Resolver;
 use crate::proxy::socks::SocksTarget;
 use crate::proxy::target::{KernelTarget, LocalTarget, UnixTarget};
+use crate::proxy::udp::{UdpSettings, UdpTarget};
 use crate::tailnet::Dialer;
 
 /// What an expose dials.
@@ -28,6 +29,36 @@ pub(super) fn settings(configured: &Forward, config: &Config) -> Settings {
     Settings {
         dial_timeout: own.dial_timeout.unwrap_or(all.dial),
         limits: Limits::new(idle),
+    }
+}
+
+/// The times of a forward of datagrams.
+pub(super) fn udp_settings(configured: &Forward, config: &Config) -> UdpSettings {
+    let (own, all) = (&configured.options, &config.timeouts);
+    let idle = own.idle_timeout.or(all.idle).unwrap_or_default();
+    UdpSettings::new(own.dial_timeout.unwrap_or(all.dial), idle)
+}
+
+/// The target of an expose of datagrams; `None` is none that takes them.
+pub(super) fn udp_to_machine(configured: &Forward, resolver: &Arc<Resolver>) -> Option<UdpTarget> {
+    match configured.targets.first()? {
+        Target::Unix(_) => None,
+        Target::Network { host, port } => {
+            Some(UdpTarget::new(name(host), *port, Arc::clone(resolver)))
+        }
+    }
+}
+
+/// The target of a connect of datagrams.
+pub(super) fn udp_to_tailnet(configured: &Forward, dialer: Dialer) -> Option<NodeTarget> {
+    let target = configured.targets.first()?;
+    Some(NodeTarget::new(dialer, target.to_string()))
+}
+
+fn name(host: &Host) -> String {
+    match host {
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name) => name.clone(),
     }
 }
 
@@ -51,11 +82,7 @@ pub(super) fn to_machine(
     let targets = configured.targets.iter().map(|target| match target {
         Target::Unix(path) => UnixTarget::new(path.as_path()).into(),
         Target::Network { host, port } => {
-            let host = match host {
-                Host::Ip(address) => address.to_string(),
-                Host::Name(name) => name.clone(),
-            };
-            KernelTarget::new(host, *port, Arc::clone(resolver), keepalive).into()
+            KernelTarget::new(name(host), *port, Arc::clone(resolver), keepalive).into()
         }
     });
     Announced::new(Failover::new(targets), header(configured))

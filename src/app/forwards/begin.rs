@@ -1,0 +1,102 @@
+//! The loop of one forward: what it begins with, and its start.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Configured, Forwards, Shared, Switch};
+use crate::app::report::Description;
+use crate::proxy::endpoint::{Accept, Dial};
+use crate::proxy::gate::Gate;
+use crate::proxy::slots::Slots;
+use crate::proxy::udp::{FlowSource, FlowTarget, UdpForward, UdpSettings};
+use crate::proxy::{self, Forward};
+use crate::shutdown::Shutdown;
+
+/// What the accept loop of one forward begins with.
+pub(super) struct Begin {
+    pub(super) name: String,
+    pub(super) target: String,
+    pub(super) settings: proxy::Settings,
+    pub(super) slots: Slots,
+    pub(super) shutdown: Shutdown,
+    pub(super) ended: CancellationToken,
+}
+
+impl Begin {
+    pub(super) fn new(
+        shared: &Shared,
+        description: &Description,
+        settings: proxy::Settings,
+        configured: &Configured,
+    ) -> Self {
+        Self {
+            name: description.name(),
+            target: description.target.clone(),
+            settings,
+            slots: shared.slots(configured),
+            shutdown: Shutdown {
+                drain: shared.shutdown.drain.child_token(),
+                abort: shared.shutdown.abort.clone(),
+            },
+            ended: CancellationToken::new(),
+        }
+    }
+}
+
+impl Forwards {
+    pub(super) fn begin<A: Accept, D: Dial, G: Gate>(
+        &mut self,
+        begin: Begin,
+        accept: A,
+        gate: G,
+        dial: D,
+    ) -> proxy::Switch<D, G> {
+        let shared = &self.shared;
+        let forward = Forward {
+            metrics: shared.registry.forward(&begin.name, &begin.target),
+            name: begin.name,
+            accept,
+            gate,
+            dial,
+            settings: begin.settings,
+            slots: begin.slots,
+        };
+        let (serving, switch) = forward.split(&shared.connections, &begin.shutdown);
+        let ended = begin.ended;
+        self.loops.spawn(async move {
+            let _ended = ended.drop_guard();
+            serving.run().await
+        });
+        switch
+    }
+
+    /// Without a target there is nothing to serve, which the configuration rules out.
+    pub(super) fn begin_udp<S: FlowSource, T: FlowTarget, G: Gate>(
+        &mut self,
+        begin: Begin,
+        source: S,
+        gate: G,
+        target: Option<T>,
+        settings: UdpSettings,
+    ) -> Switch {
+        let Some(target) = target else {
+            return Switch::Fixed;
+        };
+        let shared = &self.shared;
+        let forward = UdpForward {
+            metrics: shared.registry.forward(&begin.name, &begin.target),
+            name: begin.name,
+            source,
+            gate,
+            target,
+            settings,
+            slots: begin.slots,
+        };
+        let (connections, shutdown) = (shared.connections.clone(), begin.shutdown);
+        let ended = begin.ended;
+        self.loops.spawn(async move {
+            let _ended = ended.drop_guard();
+            forward.serve(&connections, &shutdown).await
+        });
+        Switch::Fixed
+    }
+}
