@@ -25,6 +25,7 @@ mod target;
 
 use std::{io, sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use self::{flow::Context, serve::ServeLoop};
@@ -93,6 +94,17 @@ impl<S: FlowSource, T: FlowTarget, G: Gate> UdpForward<S, T, G> {
     /// Dropping the future ends the source; flows hear no more from their clients
     /// and run out.
     pub async fn serve(self, tracker: &TaskTracker, shutdown: &Shutdown) -> io::Result<()> {
+        let (serving, _switch) = self.split(tracker, shutdown);
+        serving.run().await
+    }
+
+    /// The forward as something to [`UdpServing::run`], and the switch that changes
+    /// where its flows go while it runs.
+    pub fn split(
+        self,
+        tracker: &TaskTracker,
+        shutdown: &Shutdown,
+    ) -> (UdpServing<S, T, G>, UdpSwitch<T, G>) {
         let context = Context {
             forward: self.name,
             gate: self.gate,
@@ -100,13 +112,52 @@ impl<S: FlowSource, T: FlowTarget, G: Gate> UdpForward<S, T, G> {
             settings: self.settings,
             shutdown: shutdown.clone(),
         };
-        let serving = ServeLoop {
+        let (sender, context) = watch::channel(Arc::new(context));
+        let serving = UdpServing(ServeLoop {
             source: self.source,
-            context: Arc::new(context),
+            context,
             slots: self.slots,
             metrics: self.metrics,
             tracker: tracker.clone(),
-        };
-        serving.run(shutdown).await
+            shutdown: shutdown.clone(),
+        });
+        (serving, UdpSwitch(sender))
+    }
+}
+
+/// A forward that is ready to serve; see [`UdpForward::split`].
+pub struct UdpServing<S, T, G>(ServeLoop<S, T, G>);
+
+impl<S: FlowSource, T: FlowTarget, G: Gate> UdpServing<S, T, G> {
+    /// Serves, as [`UdpForward::serve`] says.
+    ///
+    /// # Errors
+    /// When the source is gone for good.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the source; flows hear no more from their clients
+    /// and run out.
+    pub async fn run(self) -> io::Result<()> {
+        self.0.run().await
+    }
+}
+
+/// Changes a forward that runs, for the flows to come; those that are there keep
+/// what they began with.
+#[derive(Debug)]
+pub struct UdpSwitch<T, G>(watch::Sender<Arc<Context<T, G>>>);
+
+impl<T: FlowTarget, G: Gate> UdpSwitch<T, G> {
+    /// Another gate, another target, other times.
+    pub fn turn(&self, gate: G, target: T, settings: UdpSettings) {
+        self.0.send_modify(|context| {
+            *context = Arc::new(Context {
+                forward: context.forward.clone(),
+                gate,
+                target,
+                settings,
+                shutdown: context.shutdown.clone(),
+            });
+        });
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn keep() {
     LazyLock::force(&LOG);
 }
 
-/// The one line that speaks of a peer: that its connection ended.
+/// The one line that speaks of a peer: that its connection or flow ended.
 pub(crate) fn closing(peer: &str) -> Value {
     let text = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<Value> = text
@@ -51,6 +51,17 @@ pub(crate) fn closing(peer: &str) -> Value {
     let [line] = lines.as_slice() else {
         panic!("{lines:?}");
     };
-    assert_eq!(line["message"], "connection ended");
+    let message = &line["message"];
+    assert!(
+        *message == "connection ended" || *message == "flow ended",
+        "{line}"
+    );
     line.clone()
+}
+
+/// Whether a text is anywhere in the log.
+pub(crate) fn has(text: &str) -> bool {
+    String::from_utf8(LOG.0.lock().unwrap().clone())
+        .unwrap()
+        .contains(text)
 }

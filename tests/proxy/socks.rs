@@ -26,6 +26,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    log,
     serving::{KEEPALIVE, Serving, echo, listener, serve},
     support::{MIB, drain, hash, is_reset, pattern},
 };
@@ -220,6 +221,33 @@ async fn only_the_right_user_and_password_get_on() {
     let (serving, heard) = talk([HELLO, &connect(target)].concat()).await;
     assert_eq!(heard, [5, 0xff]);
     all_ended(serving, Ended::OpenFailed, "socks5").await;
+}
+
+#[tokio::test]
+async fn no_line_of_the_log_has_a_user_or_a_password() {
+    let target = echo().await;
+    for (password, ended) in [("planted-password", "open_failed"), ("secret", "clean")] {
+        let serving = socks(login()).await;
+        let mut client = TcpStream::connect(serving.address).await.unwrap();
+        let mut said = vec![5, 1, 2, 1, 4];
+        said.extend_from_slice(b"user");
+        said.push(u8::try_from(password.len()).unwrap());
+        said.extend_from_slice(password.as_bytes());
+        said.extend_from_slice(&connect(target));
+        client.write_all(&said).await.unwrap();
+        client.shutdown().await.unwrap();
+        drain(&mut client).await;
+        let peer = client.local_addr().unwrap();
+        serving.finish().await;
+        let line = log::closing(&peer.to_string());
+        assert_eq!(line["ended"], ended);
+        match ended {
+            "clean" => assert_eq!(line["target"], target.to_string()),
+            _ => assert_eq!(line["error"], "wrong user or password"),
+        }
+        assert!(!line.to_string().contains(password), "{line}");
+    }
+    assert!(!log::has("planted-password"));
 }
 
 #[tokio::test]

@@ -28,7 +28,10 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::support::{PATIENCE, pattern};
+use crate::{
+    log,
+    support::{PATIENCE, pattern},
+};
 
 /// A forward that serves.
 struct Serving {
@@ -49,6 +52,7 @@ fn guarded(
     target: impl FlowTarget,
     cap: usize,
 ) -> Serving {
+    log::keep();
     let slots = Slots::new(cap);
     let (metrics, tracker) = (Arc::new(Metrics::default()), TaskTracker::new());
     let shutdown = Shutdown::default();
@@ -507,6 +511,57 @@ async fn what_waits_for_the_dial_comes_first_and_what_is_too_long_is_dropped_alo
     }
     let counts = serving.finish().await.snapshot();
     assert_eq!((counts.dropped_datagrams, counts.to_target), (1, 6));
+}
+
+#[tokio::test]
+async fn a_flow_leaves_one_line_with_what_moved_and_a_switch_is_for_later_ones() {
+    log::keep();
+    let (address, source) = listener().await;
+    let forward = UdpForward {
+        name: "lines".into(),
+        source,
+        gate: Open,
+        target: target(echo().await),
+        settings: UdpSettings::new(Duration::from_secs(5), Duration::ZERO),
+        slots: Slots::new(2),
+        metrics: Arc::new(Metrics::default()),
+    };
+    let (tracker, shutdown) = (TaskTracker::new(), Shutdown::default());
+    let (serving, switch) = forward.split(&tracker, &shutdown);
+    let task = tokio::spawn(serving.run());
+    let (old, new) = (client(address).await, client(address).await);
+    exchange(&old, b"first").await;
+    let server = socket().await;
+    let later = target(server.local_addr().unwrap());
+    let settings = UdpSettings::new(Duration::from_secs(5), IDLE);
+    switch.turn(Open, later, settings);
+    new.send(b"elsewhere").await.unwrap();
+    let mut buffer = [0; 16];
+    let length = timeout(PATIENCE, server.recv(&mut buffer)).await.unwrap();
+    assert_eq!(&buffer[..length.unwrap()], b"elsewhere");
+    exchange(&old, b"again").await;
+    shutdown.drain.cancel();
+    timeout(PATIENCE, task).await.unwrap().unwrap().unwrap();
+
+    let of = |client: &UdpSocket| log::closing(&client.local_addr().unwrap().to_string());
+    let line = of(&old);
+    assert_eq!(line["message"], "flow ended");
+    assert_eq!(
+        (&line["forward"], &line["ended"]),
+        (&"lines".into(), &"idle".into())
+    );
+    assert!(line["to_target"].as_u64() >= Some(10) && line["to_peer"].as_u64() >= Some(10));
+    assert!(line["to_target_datagrams"].as_u64() >= Some(2), "{line}");
+    assert_eq!(
+        (&line["dropped"], &line["ended_by"]),
+        (&0.into(), &"tailport".into())
+    );
+    let line = of(&new);
+    assert_eq!(line["target"], server.local_addr().unwrap().to_string());
+    assert_eq!(
+        (&line["to_target_datagrams"], &line["to_peer"]),
+        (&1.into(), &0.into())
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -21,15 +21,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// One forward's loop.
 pub(super) struct ServeLoop<S, T, G> {
     pub(super) source: S,
-    pub(super) context: Arc<Context<T, G>>,
+    /// What flows are given on their way; a later one for later flows.
+    pub(super) context: watch::Receiver<Arc<Context<T, G>>>,
     pub(super) slots: Slots,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tracker: TaskTracker,
+    pub(super) shutdown: Shutdown,
 }
 
 impl<S: FlowSource, T: FlowTarget, G: Gate> ServeLoop<S, T, G> {
     /// Takes flows until the drain, and then none, until the last one has ended.
-    pub(super) async fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        let shutdown = self.shutdown.clone();
         let flows = TaskTracker::new();
         let mut pause = FIRST_PAUSE;
         let mut refusals = Refusals::default();
@@ -64,8 +67,7 @@ impl<S: FlowSource, T: FlowTarget, G: Gate> ServeLoop<S, T, G> {
                 pause = FIRST_PAUSE;
                 continue;
             };
-            let forward = &self.context.forward;
-            tracing::warn!(forward, %error, ?pause, "taking flows paused");
+            tracing::warn!(forward = self.context.borrow().forward, %error, ?pause, "taking flows paused");
             tokio::select! {
                 () = shutdown.abort.cancelled() => return Ok(()),
                 () = sleep(pause) => {}
@@ -86,14 +88,15 @@ impl<S: FlowSource, T: FlowTarget, G: Gate> ServeLoop<S, T, G> {
             Err(reason) => {
                 incoming.refuse();
                 self.metrics.refuse();
-                refusals.add(&self.context.forward, reason);
+                refusals.add(&self.context.borrow().forward, reason);
                 return Ok(());
             }
         };
         let remote = incoming.peer();
         let link = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
         let active = self.metrics.begin();
-        let flow = Flow::new(Arc::clone(&self.context), remote, link, active, slot);
+        let context = Arc::clone(&self.context.borrow());
+        let flow = Flow::new(context, remote, link, active, slot);
         self.tracker.spawn(flows.track_future(flow.run()));
         Ok(())
     }
