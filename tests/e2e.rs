@@ -21,6 +21,8 @@ mod operations;
 mod report;
 #[path = "e2e/reset.rs"]
 mod reset;
+#[path = "e2e/socks5.rs"]
+mod socks5;
 #[path = "e2e/ssh.rs"]
 mod ssh;
 #[path = "e2e/stage.rs"]

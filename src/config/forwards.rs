@@ -89,7 +89,9 @@ pub(super) fn collect(
                 list.add(&Whose::variable("TS_TARGET"), forward);
             }
             let none_is_given = !VARIABLES.iter().any(|name| settings.is_given(name));
-            if none_is_given && !file.has_forwards {
+            let mut services = sources.services.iter();
+            let leads = services.any(|(name, _)| *name == "TS_SOCKS5_ADDR");
+            if none_is_given && !file.has_forwards && !leads {
                 list.mistakes.push(nothing_to_forward());
             }
         }
@@ -124,8 +126,8 @@ pub(super) fn collect(
 fn nothing_to_forward() -> Mistake {
     let why = "none is set, so there is nothing to forward";
     Mistake::new("TS_EXPOSE, TS_CONNECT, TS_TARGET", why).allowed(
-        "at least one of them, [[expose]] or [[connect]] in a file, or the arguments of `tailport \
-         expose` or `tailport connect`",
+        "at least one of them, TS_SOCKS5_ADDR, [[expose]] or [[connect]] in a file, or the \
+         arguments of `tailport expose` or `tailport connect`",
     )
 }
 

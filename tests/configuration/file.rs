@@ -233,6 +233,9 @@ fn a_file_without_forwards_needs_them_elsewhere() {
         "{found:?}"
     );
     assert!(file.with(&[("TS_EXPOSE", "22")]).is_ok());
+    // The proxy leads somewhere by itself.
+    assert!(file.with(&[("TS_SOCKS5_ADDR", "1080")]).is_ok());
+    assert!(file.with(&[("TS_SOCKS5_ADDR", "off")]).is_err());
 }
 
 #[test]
