@@ -44,9 +44,11 @@ use crate::exit::Exit;
 use crate::proxy;
 use crate::proxy::gate::Open;
 use crate::proxy::kernel::KernelListener;
+use crate::proxy::node::NodeTarget;
 use crate::proxy::resolve::Resolver;
 use crate::proxy::slots::Slots;
 use crate::proxy::socks::{Rules, SocksListener};
+use crate::proxy::udp::{UdpSwitch, UdpTarget};
 use crate::shutdown::Shutdown;
 use crate::tailnet::Node;
 use crate::telemetry::registry::Registry;
@@ -105,8 +107,8 @@ struct Running {
 enum Switch {
     ToMachine(proxy::Switch<ToMachine, TailnetGate>),
     ToTailnet(proxy::Switch<ToTailnet, Open>),
-    /// Datagrams, which go where they went at the start.
-    Fixed,
+    UdpToMachine(UdpSwitch<UdpTarget, TailnetGate>),
+    UdpToTailnet(UdpSwitch<NodeTarget, Open>),
 }
 
 impl Forwards {
@@ -221,12 +223,12 @@ impl Forwards {
                 let target = route::udp_to_machine(&configured, &self.resolver);
                 let settings = route::udp_settings(&configured, config);
                 let gate = gate();
-                self.begin_udp(begin, source, gate, target, settings)
+                Switch::UdpToMachine(self.begin_udp(begin, source, gate, target, settings))
             }
             Listener::LocalUdp(source) => {
                 let target = route::udp_to_tailnet(&configured, node.dialer());
                 let settings = route::udp_settings(&configured, config);
-                self.begin_udp(begin, source, Open, target, settings)
+                Switch::UdpToTailnet(self.begin_udp(begin, source, Open, target, settings))
             }
         };
         Running {

@@ -2,12 +2,12 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Configured, Forwards, Shared, Switch};
+use super::{Configured, Forwards, Shared};
 use crate::app::report::Description;
 use crate::proxy::endpoint::{Accept, Dial};
 use crate::proxy::gate::Gate;
 use crate::proxy::slots::Slots;
-use crate::proxy::udp::{FlowSource, FlowTarget, UdpForward, UdpSettings};
+use crate::proxy::udp::{FlowSource, FlowTarget, UdpForward, UdpSettings, UdpSwitch};
 use crate::proxy::{self, Forward};
 use crate::shutdown::Shutdown;
 
@@ -69,18 +69,14 @@ impl Forwards {
         switch
     }
 
-    /// Without a target there is nothing to serve, which the configuration rules out.
     pub(super) fn begin_udp<S: FlowSource, T: FlowTarget, G: Gate>(
         &mut self,
         begin: Begin,
         source: S,
         gate: G,
-        target: Option<T>,
+        target: T,
         settings: UdpSettings,
-    ) -> Switch {
-        let Some(target) = target else {
-            return Switch::Fixed;
-        };
+    ) -> UdpSwitch<T, G> {
         let shared = &self.shared;
         let forward = UdpForward {
             metrics: shared.registry.forward(&begin.name, &begin.target),
@@ -91,12 +87,12 @@ impl Forwards {
             settings,
             slots: begin.slots,
         };
-        let (connections, shutdown) = (shared.connections.clone(), begin.shutdown);
+        let (serving, switch) = forward.split(&shared.connections, &begin.shutdown);
         let ended = begin.ended;
         self.loops.spawn(async move {
             let _ended = ended.drop_guard();
-            forward.serve(&connections, &shutdown).await
+            serving.run().await
         });
-        Switch::Fixed
+        switch
     }
 }

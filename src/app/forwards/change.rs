@@ -86,7 +86,15 @@ impl Forwards {
                     let target = route::to_machine(forward, config, &self.resolver);
                     switch.turn(self.shared.gate(forward), target, settings);
                 }
-                Switch::Fixed => continue,
+                Switch::UdpToMachine(switch) => {
+                    let target = route::udp_to_machine(forward, &self.resolver);
+                    let settings = route::udp_settings(forward, config);
+                    switch.turn(self.shared.gate(forward), target, settings);
+                }
+                Switch::UdpToTailnet(switch) => {
+                    let target = route::udp_to_tailnet(forward, node.dialer());
+                    switch.turn(Open, target, route::udp_settings(forward, config));
+                }
                 Switch::ToTailnet(switch) => {
                     let target = route::to_tailnet(forward, node.dialer());
                     switch.turn(Open, target, settings);
@@ -99,16 +107,12 @@ impl Forwards {
 
 impl Running {
     /// Whether it can go on listening for another forward. Its cap and its socket's
-    /// owner are the listener's for good, and flows of datagrams know one target.
+    /// owner are the listener's for good.
     fn stays_for(&self, new: &Forward) -> bool {
         let (old, own) = (&self.configured.options, &new.options);
-        let listens_alike = self.configured.listen == new.listen
+        self.configured.listen == new.listen
             && old.socket == own.socket
-            && old.max_connections == own.max_connections;
-        match self.switch {
-            Switch::Fixed => self.configured == *new,
-            Switch::ToMachine(_) | Switch::ToTailnet(_) => listens_alike,
-        }
+            && old.max_connections == own.max_connections
     }
 
     /// Whether another forward can listen only when this one does no more.

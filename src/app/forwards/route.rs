@@ -39,20 +39,19 @@ pub(super) fn udp_settings(configured: &Forward, config: &Config) -> UdpSettings
     UdpSettings::new(own.dial_timeout.unwrap_or(all.dial), idle)
 }
 
-/// The target of an expose of datagrams; `None` is none that takes them.
-pub(super) fn udp_to_machine(configured: &Forward, resolver: &Arc<Resolver>) -> Option<UdpTarget> {
-    match configured.targets.first()? {
-        Target::Unix(_) => None,
-        Target::Network { host, port } => {
-            Some(UdpTarget::new(name(host), *port, Arc::clone(resolver)))
-        }
-    }
+/// The target of an expose of datagrams. The configuration lets no Unix socket be
+/// one; its path would be a name that nobody has.
+pub(super) fn udp_to_machine(configured: &Forward, resolver: &Arc<Resolver>) -> UdpTarget {
+    let (host, port) = match configured.targets.first() {
+        Some(Target::Network { host, port }) => (name(host), *port),
+        Some(Target::Unix(_)) | None => (configured.target(), 0),
+    };
+    UdpTarget::new(host, port, Arc::clone(resolver))
 }
 
 /// The target of a connect of datagrams.
-pub(super) fn udp_to_tailnet(configured: &Forward, dialer: Dialer) -> Option<NodeTarget> {
-    let target = configured.targets.first()?;
-    Some(NodeTarget::new(dialer, target.to_string()))
+pub(super) fn udp_to_tailnet(configured: &Forward, dialer: Dialer) -> NodeTarget {
+    NodeTarget::new(dialer, configured.target())
 }
 
 fn name(host: &Host) -> String {
