@@ -43,7 +43,7 @@
 //!
 //! Parse (no sockets) → build (descriptor limit, state directory, control socket, local
 //! listeners, node up, tailnet listeners) → the READY line → serve (nothing new can fail to
-//! start) → signal → drain → flush → close.
+//! start, and the configuration can be read again) → signal → drain → flush → close.
 //!
 //! # The life of a connection
 //!
@@ -51,8 +51,9 @@
 //!    process-wide cap, at once or not at all: without one it is refused and
 //!    counted. Nothing is waited for until it has a task of its own.
 //! 2. The task asks the forward's gate, if it has one, who the peer is and whether
-//!    it is let in, and dials the target within TS_DIAL_TIMEOUT, name resolution
-//!    and repeated tries included. A denial or a dial that fails resets the peer.
+//!    it is let in, opens the peer's stream (a TLS handshake, what SOCKS5 says first),
+//!    and dials the target within TS_DIAL_TIMEOUT, name resolution and repeated tries
+//!    included. A denial, or a dial that fails, resets the peer.
 //! 3. The relay runs two independent directions, each copying, then shutting down,
 //!    then done. A failed write only makes its direction discard what still
 //!    comes; how a side ends is decided by how reading the other one ended, a
