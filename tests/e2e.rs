@@ -33,3 +33,5 @@ mod start;
 mod state;
 #[path = "e2e/stop.rs"]
 mod stop;
+#[path = "e2e/udp.rs"]
+mod udp;
