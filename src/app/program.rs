@@ -80,9 +80,10 @@ impl Program<'_> {
         self.status
             .send_modify(|status| status.phase = Phase::Stopping);
         self.shutdown.drain.cancel();
-        drop(forwards);
         let (config, registry) = (self.config, &self.registry);
         stop::stop(config, node, slots, connections, self.shutdown, registry).await;
+        // Flows of datagrams that are there hear their clients through the loops.
+        drop(forwards);
         served
     }
 
