@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::tailnet::{Questions, WhoIs};
@@ -18,6 +19,10 @@ const LIFE: Duration = Duration::from_secs(60);
 /// How many answers are kept; beyond it all are forgotten and asked again.
 const MOST: usize = 4096;
 
+/// How many questions are under way at one time, each with two descriptors. Whoever
+/// waits for its turn finds the answer there, mostly: a burst comes from few peers.
+const ASKING: usize = 4;
+
 /// How long an answer is waited for. It comes from this process's memory.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -26,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Identities {
     questions: Questions,
     known: Arc<Mutex<Known>>,
+    asking: Arc<Semaphore>,
 }
 
 impl Identities {
@@ -33,6 +39,7 @@ impl Identities {
         Self {
             questions,
             known: Arc::default(),
+            asking: Arc::new(Semaphore::new(ASKING)),
         }
     }
 
@@ -46,6 +53,15 @@ impl Identities {
     /// # Cancel safety
     /// Safe: nothing is remembered of a question without its answer.
     pub(super) async fn of(&self, address: IpAddr) -> Result<Arc<WhoIs>, String> {
+        if let Some(who) = self.lock().get(address, Instant::now()) {
+            return Ok(who);
+        }
+        // Nobody closes it.
+        let _turn = self
+            .asking
+            .acquire()
+            .await
+            .map_err(|closed| closed.to_string())?;
         let asked_in = {
             let known = self.lock();
             if let Some(who) = known.get(address, Instant::now()) {
