@@ -17,6 +17,8 @@ mod half_close;
 mod login_code;
 #[path = "e2e/operations.rs"]
 mod operations;
+#[path = "e2e/reload.rs"]
+mod reload;
 #[path = "e2e/report.rs"]
 mod report;
 #[path = "e2e/reset.rs"]

@@ -39,7 +39,7 @@ use route::{Chosen, ToMachine, ToTailnet};
 use super::failure::Failure;
 use super::identities::Identities;
 use super::report::Description;
-use crate::config::{Config, Forward as Configured, chain};
+use crate::config::{Config, Forward as Configured, Protocol, chain};
 use crate::exit::Exit;
 use crate::proxy;
 use crate::proxy::gate::Open;
@@ -100,7 +100,6 @@ struct Running {
     stop: CancellationToken,
     /// Cancelled when its listener is closed.
     ended: CancellationToken,
-    settings: proxy::Settings,
     switch: Switch,
 }
 
@@ -177,11 +176,17 @@ impl Forwards {
         std::future::pending().await
     }
 
-    /// Opens a listener, with the certificate if it needs one.
-    async fn open(&mut self, bound: Bound, node: &Node) -> Result<Opened, Failure> {
-        if bound.needs_certificate() && self.certificate.is_none() {
+    /// Sees to it that there is a certificate if a forward needs one.
+    async fn certify(&mut self, configured: &Configured, node: &Node) -> Result<(), Failure> {
+        if configured.protocol() == Protocol::Tls && self.certificate.is_none() {
             self.certificate = Some(Keeper::start(node.questions()).await?);
         }
+        Ok(())
+    }
+
+    /// Opens a listener, with the certificate if it needs one.
+    async fn open(&mut self, bound: Bound, node: &Node) -> Result<Opened, Failure> {
+        self.certify(&bound.configured, node).await?;
         bound.open(node, self.certificate.as_ref()).await
     }
 
@@ -192,6 +197,7 @@ impl Forwards {
             listener,
         } = opened;
         let description = Description {
+            called: configured.name.clone(),
             kind: configured.kind(),
             listen,
             target: configured.target(),
@@ -236,7 +242,6 @@ impl Forwards {
             description,
             stop,
             ended,
-            settings,
             switch,
         }
     }
@@ -249,6 +254,7 @@ impl Forwards {
         node: &Node,
     ) {
         let description = Description {
+            called: None,
             kind: "socks5",
             listen,
             target: "the tailnet".to_owned(),

@@ -11,7 +11,8 @@ use crate::tailnet::Node;
 pub type Source = Box<dyn Fn() -> Result<Parsed, Problems> + Send + Sync>;
 
 /// Reads the configuration and makes the forwards those that it names. Returns a line
-/// for each thing that was done or needs a restart; they are logged too.
+/// for each thing that was done or needs a restart; they are logged too. What is no
+/// forward's own is taken from the configuration that the program was started with.
 pub(super) async fn reload(
     source: &Source,
     started_with: &Config,
@@ -26,7 +27,7 @@ pub(super) async fn reload(
         tracing::warn!("{warning}");
     }
     let mut done = forwards
-        .change(&parsed.config, node)
+        .change(&parsed.config.forwards, started_with, node)
         .await
         .map_err(|failure: Failure| {
             tracing::error!("the configuration is as it was: {failure}");

@@ -15,6 +15,9 @@ use crate::tailnet::NodeInfo;
 /// One forward as the READY line tells it.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Description {
+    /// What the configuration calls it, for the log and metrics alone.
+    #[serde(skip)]
+    pub(super) called: Option<String>,
     pub(super) kind: &'static str,
     pub(super) listen: String,
     pub(super) target: String,
@@ -23,7 +26,8 @@ pub(super) struct Description {
 impl Description {
     /// The forward's name in the log and in metrics.
     pub(super) fn name(&self) -> String {
-        format!("{} {}", self.kind, self.listen)
+        let place = || format!("{} {}", self.kind, self.listen);
+        self.called.clone().unwrap_or_else(place)
     }
 }
 

@@ -5,12 +5,11 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Output;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::stage;
+use crate::stage::{self, ask};
 use crate::support::home::Home;
 use crate::support::patience::{PATIENCE, eventually, eventually_some};
 use crate::support::settings::Settings;
@@ -19,22 +18,6 @@ use crate::support::tailnet::Tailnet;
 use crate::support::tailport::Tailport;
 
 const STOPPING: Duration = Duration::from_secs(10);
-
-/// What a verb answers about the program that uses this directory.
-fn ask(home: &Home, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Settings::bare().home(home).arguments(arguments).command();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().expect("asking");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    (
-        status.code().expect("an exit code"),
-        text(stdout),
-        text(stderr),
-    )
-}
 
 /// `status --json`, and whether it said ready.
 #[track_caller]
@@ -75,8 +58,7 @@ fn status_tells_what_ready_told_and_what_was_carried() {
     served.write_all(b"answer").unwrap();
     drop((client, served));
     let past = eventually_some("the end is remembered", PATIENCE, || {
-        let past = status(&node).1["recent"][0].take();
-        (!past.is_null()).then_some(past)
+        status(&node).1["recent"].get(0).cloned()
     });
     assert_eq!(past["forward"], "expose 7000/tcp");
     assert_eq!(

@@ -2,10 +2,12 @@
 //! peer, and nodes that nobody stops.
 
 use std::net::{SocketAddr, TcpListener};
+use std::process::Output;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub(crate) use crate::support::shared::{pair, peer, tailnet};
 
+use crate::support::home::Home;
 use crate::support::peer::Listening;
 use crate::support::settings::Settings;
 use crate::support::socket;
@@ -32,6 +34,21 @@ pub(crate) fn peer_port() -> u16 {
     let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
     *next += 1;
     *next
+}
+
+/// What a verb answers about the program that uses this directory: its exit code,
+/// its stdout and its stderr.
+#[track_caller]
+pub(crate) fn ask(home: &Home, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Settings::bare().home(home).arguments(arguments).command();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("asking");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let code = status.code().expect("an exit code");
+    (code, text(stdout), text(stderr))
 }
 
 /// A node that connects to a port of the peer, behind which a target of this

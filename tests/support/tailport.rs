@@ -49,11 +49,12 @@ impl Ready {
         *v4.expect("a node has an IPv4 address")
     }
 
-    /// Where the connects listen on this machine.
+    /// Where the connects listen for TCP on this machine; Unix sockets and datagrams
+    /// are left out.
     pub(crate) fn local(&self) -> Vec<SocketAddr> {
         let connects = self.forwards.iter().filter(|f| f.kind == "connect");
         connects
-            .map(|forward| forward.listen.parse().expect("an address"))
+            .filter_map(|forward| forward.listen.parse().ok())
             .collect()
     }
 }
@@ -187,6 +188,11 @@ impl Tailport {
     /// Asks it to stop as a terminal does.
     pub(crate) fn interrupt(&mut self) {
         self.child.signal(Signal::INT);
+    }
+
+    /// Tells it that its configuration is to be read again.
+    pub(crate) fn hang_up(&mut self) {
+        self.child.signal(Signal::HUP);
     }
 
     /// Ends it without a chance to do anything.

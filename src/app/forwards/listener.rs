@@ -14,6 +14,9 @@ use crate::proxy::tls::TlsListener;
 use crate::proxy::udp::UdpListener;
 use crate::tailnet::{Error, ErrorKind, Node};
 
+/// The kind of the failure to listen where somebody else does, or may not be listened.
+pub(super) const NOT_BOUND: &str = "not_bound";
+
 /// A listener of any sort.
 pub(super) enum Listener {
     Tailnet(NodeListener),
@@ -36,9 +39,7 @@ pub(super) struct Bound {
 impl Bound {
     /// Binds what listens on this machine; nothing is done for the tailnet yet.
     pub(super) async fn new(configured: &Forward, config: &Config) -> Result<Self, Failure> {
-        if configured.protocol() == Protocol::Udp && configured.targets.len() > 1 {
-            return Err(one_target(configured));
-        }
+        check(configured)?;
         let mut listen = configured.listen.to_string();
         let failed = |error: io::Error| not_bound(&configured.listen.to_string(), &error);
         let local = match &configured.listen {
@@ -72,11 +73,6 @@ impl Bound {
             listen,
             local,
         })
-    }
-
-    /// Whether it takes the node's certificate to open it.
-    pub(super) fn needs_certificate(&self) -> bool {
-        self.configured.protocol() == Protocol::Tls
     }
 
     /// The listener, opened now if it is one of the tailnet.
@@ -182,6 +178,14 @@ fn number(account: Option<&Account>, file: &str, what: &str) -> io::Result<Optio
     }
 }
 
+/// Whether a forward can be served at all, wherever it listens.
+pub(super) fn check(configured: &Forward) -> Result<(), Failure> {
+    match configured.protocol() {
+        Protocol::Udp if configured.targets.len() > 1 => Err(one_target(configured)),
+        _ => Ok(()),
+    }
+}
+
 fn one_target(configured: &Forward) -> Failure {
     Failure::new(
         Exit::Usage,
@@ -196,7 +200,7 @@ fn one_target(configured: &Forward) -> Failure {
 fn not_bound(listen: &str, error: &io::Error) -> Failure {
     Failure::new(
         Exit::Other,
-        "not_bound",
+        NOT_BOUND,
         format!("listening on {listen}: {error}"),
     )
 }
@@ -205,7 +209,7 @@ fn not_open(listen: &str, error: Error) -> Failure {
     if error.kind() == ErrorKind::PortInUse {
         return Failure::new(
             Exit::Other,
-            "not_bound",
+            NOT_BOUND,
             format!("listening on {listen} of the tailnet: {error}"),
         );
     }
