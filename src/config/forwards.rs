@@ -20,6 +20,9 @@ const VARIABLES: [&str; 5] = [
     "TS_LOCAL_ADDR",
 ];
 
+/// The variable of the proxy, which is something to do without any forward.
+const SOCKS5: &str = "TS_SOCKS5_ADDR";
+
 /// Where the forwards are said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ForwardArguments {
@@ -89,9 +92,8 @@ pub(super) fn collect(
                 list.add(&Whose::variable("TS_TARGET"), forward);
             }
             let none_is_given = !VARIABLES.iter().any(|name| settings.is_given(name));
-            let mut services = sources.services.iter();
-            let leads = services.any(|(name, _)| *name == "TS_SOCKS5_ADDR");
-            if none_is_given && !file.has_forwards && !leads {
+            let socks5 = sources.services.iter().any(|(name, _)| *name == SOCKS5);
+            if none_is_given && !file.has_forwards && !socks5 {
                 list.mistakes.push(nothing_to_forward());
             }
         }
@@ -126,8 +128,8 @@ pub(super) fn collect(
 fn nothing_to_forward() -> Mistake {
     let why = "none is set, so there is nothing to forward";
     Mistake::new("TS_EXPOSE, TS_CONNECT, TS_TARGET", why).allowed(
-        "at least one of them, TS_SOCKS5_ADDR, [[expose]] or [[connect]] in a file, or the \
-         arguments of `tailport expose` or `tailport connect`",
+        "at least one of them, TS_SOCKS5_ADDR, [[expose]] or [[connect]] in a file, or the arguments \
+         of `tailport expose` or `tailport connect`",
     )
 }
 

@@ -80,7 +80,7 @@ use settings::Settings;
 pub struct Config {
     /// The node on the tailnet.
     pub node: NodeConfig,
-    /// What is forwarded: at least one, no two in one place.
+    /// What is forwarded: at least one unless there is a SOCKS5 proxy, no two in one place.
     pub forwards: Vec<Forward>,
     /// How long things may take.
     pub timeouts: Timeouts,

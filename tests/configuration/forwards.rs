@@ -157,6 +157,12 @@ fn nothing_to_forward_is_a_mistake_that_says_what_to_set() {
 }
 
 #[test]
+fn a_socks5_proxy_is_something_to_do_without_a_forward() {
+    assert!(forwards(&[("TS_SOCKS5_ADDR", "1080")]).is_empty());
+    assert_eq!(mistakes(&[("TS_SOCKS5_ADDR", "off")]).len(), 1);
+}
+
+#[test]
 fn a_local_target_alone_is_exposed_on_its_own_port() {
     assert_eq!(
         forwards(&[("TS_TARGET", "127.0.0.1:22")]),
