@@ -37,3 +37,5 @@ mod state;
 mod stop;
 #[path = "e2e/udp.rs"]
 mod udp;
+#[path = "e2e/tls.rs"]
+mod tls;

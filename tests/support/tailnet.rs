@@ -59,8 +59,17 @@ impl Tailnet {
 
     /// The same, where nodes on other machines reach it.
     pub(crate) fn start_on(host: Ipv4Addr) -> Self {
+        Self::launch(&["--host", &host.to_string()])
+    }
+
+    /// One that offers its nodes no certificates.
+    pub(crate) fn without_certificates() -> Self {
+        Self::launch(&["--certificates=false"])
+    }
+
+    fn launch(arguments: &[&str]) -> Self {
         let mut command = Command::new(go_program::built("tailnet"));
-        command.env_clear().args(["--host", &host.to_string()]);
+        command.env_clear().args(arguments);
         let mut child = Child::start("the private tailnet", &mut command);
         let ready = child.ready(PATIENCE);
         let text = |key: &str| ready[key].as_str().expect("a text").to_owned();

@@ -42,10 +42,13 @@ func startControl(host netip.Addr, s settings, derpMap *tailcfg.DERPMap) (*contr
 		Logf:            s.logf,
 		DERPMap:         derpMap,
 		DNSConfig:       &tailcfg.DNSConfig{Proxied: true, Domains: []string{s.domain}},
-		MagicDNSDomain:  s.domain,
 		AllOnline:       true,
 		OnSetDNS:        c.records.set,
 		ExplicitBaseURL: c.url,
+	}
+	if s.certificates {
+		// Nodes are named elsewhere; testcontrol uses it for what it offers alone.
+		server.MagicDNSDomain = s.domain
 	}
 	if c.inside, err = openInside(server, http.HandlerFunc(c.serveTunnel)); err != nil {
 		door.Close()

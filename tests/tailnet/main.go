@@ -11,6 +11,7 @@
 //	--auth-key-file FILE      the auth key that nodes must show; without it a key
 //	                          is made up
 //	--magic-dns-domain NAME   default tailnet.test
+//	--certificates=false      offer nodes no certificates for their names
 //	--verbose                 what control and DERP have to say, on stderr
 //
 // When everything listens, one line is printed on stdout:
@@ -145,6 +146,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.adminAddr, "listen", "127.0.0.1:0", "`ADDR:PORT` of the admin interface")
 	flags.StringVar(&keyFile, "auth-key-file", "", "`FILE` that holds the auth key; without it one is made up")
 	flags.StringVar(&s.domain, "magic-dns-domain", "tailnet.test", "`NAME` under which nodes are known")
+	flags.BoolVar(&s.certificates, "certificates", true, "offer nodes certificates for their names")
 	flags.BoolVar(&verbose, "verbose", false, "log control and DERP on stderr")
 	if err := flags.Parse(args); err != nil {
 		return s, err

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 func startTailnet(t *testing.T) *tailnet {
 	t.Helper()
-	tn, err := start(settings{host: "127.0.0.1", adminAddr: "127.0.0.1:0", domain: "tailnet.test", logf: logger.Discard})
+	tn, err := start(settings{host: "127.0.0.1", adminAddr: "127.0.0.1:0", domain: "tailnet.test", certificates: true, logf: logger.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

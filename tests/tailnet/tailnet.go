@@ -20,7 +20,9 @@ type settings struct {
 	adminAddr string
 	authKey   string // empty: one is made up
 	domain    string
-	logf      logger.Logf
+	// certificates says whether nodes are offered certificates for their names.
+	certificates bool
+	logf         logger.Logf
 }
 
 // readyLine is what the parent process is told.
