@@ -5,6 +5,8 @@ mod support;
 
 #[path = "e2e/admin.rs"]
 mod admin;
+#[path = "e2e/allow.rs"]
+mod allow;
 #[path = "e2e/cap.rs"]
 mod cap;
 #[path = "e2e/configuration.rs"]
