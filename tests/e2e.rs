@@ -41,3 +41,5 @@ mod stop;
 mod udp;
 #[path = "e2e/tls.rs"]
 mod tls;
+#[path = "e2e/unix.rs"]
+mod unix;
