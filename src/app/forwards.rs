@@ -32,7 +32,7 @@ use tokio_util::task::TaskTracker;
 use begin::Begin;
 pub(super) use binding::{Binding, bind};
 use certificate::Keeper;
-use gate::TailnetGate;
+use gate::{ExposeGate, TailnetGate};
 use listener::{Bound, Listener, Opened};
 use route::{Chosen, ToMachine, ToTailnet};
 
@@ -45,6 +45,7 @@ use crate::proxy;
 use crate::proxy::gate::Open;
 use crate::proxy::kernel::KernelListener;
 use crate::proxy::node::NodeTarget;
+use crate::proxy::peer_limits::Limited;
 use crate::proxy::resolve::Resolver;
 use crate::proxy::slots::Slots;
 use crate::proxy::socks::{Rules, SocksListener};
@@ -104,9 +105,10 @@ struct Running {
 }
 
 enum Switch {
-    ToMachine(proxy::Switch<ToMachine, TailnetGate>),
+    /// With the gate in use, whose peers the next one takes over.
+    ToMachine(proxy::Switch<ToMachine, ExposeGate>, ExposeGate),
     ToTailnet(proxy::Switch<ToTailnet, Open>),
-    UdpToMachine(UdpSwitch<UdpTarget, TailnetGate>),
+    UdpToMachine(UdpSwitch<UdpTarget, ExposeGate>, ExposeGate),
     UdpToTailnet(UdpSwitch<NodeTarget, Open>),
 }
 
@@ -205,17 +207,22 @@ impl Forwards {
         let settings = route::settings(&configured, config);
         let begin = Begin::new(&self.shared, &description, settings, &configured);
         let (stop, ended) = (begin.shutdown.drain.clone(), begin.ended.clone());
-        let gate = || self.shared.gate(&configured);
+        let gate = || {
+            let gate = self.shared.gate(&configured);
+            Arc::new(Limited::new(gate, gate::limits(&configured)))
+        };
         let machine = || route::to_machine(&configured, config, &self.resolver);
         let tailnet = || route::to_tailnet(&configured, node.dialer());
         let switch = match listener {
             Listener::Tailnet(listener) => {
                 let (gate, dial) = (gate(), machine());
-                Switch::ToMachine(self.begin(begin, listener, gate, dial))
+                let switch = self.begin(begin, listener, Arc::clone(&gate), dial);
+                Switch::ToMachine(switch, gate)
             }
             Listener::Tls(listener) => {
                 let (gate, dial) = (gate(), machine());
-                Switch::ToMachine(self.begin(begin, listener, gate, dial))
+                let switch = self.begin(begin, listener, Arc::clone(&gate), dial);
+                Switch::ToMachine(switch, gate)
             }
             Listener::Local(listener) => {
                 let dial = tailnet();
@@ -229,7 +236,9 @@ impl Forwards {
                 let target = route::udp_to_machine(&configured, &self.resolver);
                 let settings = route::udp_settings(&configured, config);
                 let gate = gate();
-                Switch::UdpToMachine(self.begin_udp(begin, source, gate, target, settings))
+                let same = Arc::clone(&gate);
+                let switch = self.begin_udp(begin, source, same, target, settings);
+                Switch::UdpToMachine(switch, gate)
             }
             Listener::LocalUdp(source) => {
                 let target = route::udp_to_tailnet(&configured, node.dialer());

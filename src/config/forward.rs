@@ -37,6 +37,11 @@ pub struct ForwardOptions {
     pub allow: Vec<Allow>,
     /// Whether, and how, the target is told where a connection comes from. Never with UDP.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// The most connections, or flows, of one peer at one time. Only an expose has it.
+    pub peer_connections: Option<NonZeroU32>,
+    /// The most new connections, or flows, of one peer a second; as many may come in one moment.
+    /// Only an expose has it.
+    pub peer_connections_per_second: Option<NonZeroU32>,
     /// Who may open the Unix socket that a connect listens on.
     pub socket: SocketAccess,
 }

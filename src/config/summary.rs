@@ -172,6 +172,10 @@ fn details(forward: &Forward) -> Vec<String> {
     add("max_connections", options.max_connections.map(|n| text(&n)));
     add("dial_timeout", options.dial_timeout.map(time));
     add("idle_timeout", options.idle_timeout.map(time));
+    let most = options.peer_connections;
+    add("peer_connections", most.map(|n| text(&n)));
+    let most = options.peer_connections_per_second;
+    add("peer_connections_per_second", most.map(|n| text(&n)));
     let version = options.proxy_protocol.map(|version| version.as_str());
     add("proxy_protocol", version.map(str::to_owned));
     let mode = (access.mode != SocketAccess::default().mode).then_some(access.mode);

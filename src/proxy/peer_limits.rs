@@ -54,6 +54,16 @@ impl<G: Gate> Limited<G> {
         }
     }
 
+    /// Another gate and other limits for the same peers: what they hold still counts.
+    #[must_use]
+    pub fn succeeded_by(&self, inner: G, limits: PeerLimits) -> Self {
+        Self {
+            inner,
+            limits,
+            peers: Arc::clone(&self.peers),
+        }
+    }
+
     /// How many peers are kept in mind now.
     pub fn peers(&self) -> usize {
         self.peers.lock().len()

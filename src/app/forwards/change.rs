@@ -1,12 +1,13 @@
 //! Other forwards while the program runs: what is new is opened first, what stays is
 //! switched, what has gone accepts no more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::listener::{self, NOT_BOUND};
-use super::{Bound, Forwards, Open, Opened, Running, Switch, route};
+use super::{Bound, ExposeGate, Forwards, Open, Opened, Running, Switch, gate, route};
 use crate::app::failure::Failure;
 use crate::config::{Config, Forward};
 use crate::tailnet::Node;
@@ -141,19 +142,21 @@ impl Forwards {
         let name = description.name();
         self.shared.registry.forward(&name, &description.target);
         let settings = route::settings(forward, config);
-        match &running.switch {
-            Switch::ToMachine(switch) => {
+        match &mut running.switch {
+            Switch::ToMachine(switch, gate) => {
                 let target = route::to_machine(forward, config, &self.resolver);
-                switch.turn(self.shared.gate(forward), target, settings);
+                *gate = self.gate_after(gate, forward);
+                switch.turn(Arc::clone(gate), target, settings);
             }
             Switch::ToTailnet(switch) => {
                 let target = route::to_tailnet(forward, node.dialer());
                 switch.turn(Open, target, settings);
             }
-            Switch::UdpToMachine(switch) => {
+            Switch::UdpToMachine(switch, gate) => {
                 let target = route::udp_to_machine(forward, &self.resolver);
                 let settings = route::udp_settings(forward, config);
-                switch.turn(self.shared.gate(forward), target, settings);
+                *gate = self.gate_after(gate, forward);
+                switch.turn(Arc::clone(gate), target, settings);
             }
             Switch::UdpToTailnet(switch) => {
                 let target = route::udp_to_tailnet(forward, node.dialer());
@@ -161,6 +164,12 @@ impl Forwards {
             }
         }
         Some(format!("changed: {description}"))
+    }
+
+    /// The gate of a forward that was another one, with the peers that it knows.
+    fn gate_after(&self, old: &ExposeGate, forward: &Forward) -> ExposeGate {
+        let (inner, limits) = (self.shared.gate(forward), gate::limits(forward));
+        Arc::new(old.succeeded_by(inner, limits))
     }
 }
 

@@ -1,16 +1,30 @@
 //! Who may come in from the tailnet: its own answer to who an address is, held
 //! against a forward's allow list.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::app::identities::Identities;
-use crate::config::{Allow, Identity as Listed};
+use crate::config::{Allow, Forward, Identity as Listed};
 use crate::proxy::gate::{Admission, Denied, Gate};
 use crate::proxy::origin::Identity;
 use crate::proxy::peer::Peer;
+use crate::proxy::peer_limits::{Limited, PeerLimits};
 use crate::tailnet::WhoIs;
 
-/// The gate of an expose. Without a list everyone comes in, and is named in the log
+/// The gate of an expose, with what one peer may take behind it.
+pub(super) type ExposeGate = Arc<Limited<TailnetGate>>;
+
+/// What one peer may take of a forward.
+pub(super) fn limits(configured: &Forward) -> PeerLimits {
+    let options = &configured.options;
+    PeerLimits {
+        at_once: options.peer_connections.map(NonZeroU32::get),
+        per_second: options.peer_connections_per_second.map(NonZeroU32::get),
+    }
+}
+
+/// Who is let in by the tailnet and the allow list. Without a list everyone comes in, and is named in the log
 /// as far as the tailnet knows them.
 #[derive(Debug)]
 pub(super) struct TailnetGate {

@@ -11,7 +11,7 @@ use crate::config::forward_text::{ForwardError, Targets, forwards as expand};
 use crate::config::listen::{Listen, ListenText, LocalText, Protocol, TailnetText};
 use crate::config::socket_access::{ACCOUNT_RULE, MODE_RULE, SocketAccess, mode};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "name",
     "listen",
     "target",
@@ -20,6 +20,8 @@ const KEYS: [&str; 12] = [
     "dial_timeout",
     "idle_timeout",
     "allow",
+    "peer_connections",
+    "peer_connections_per_second",
     "proxy_protocol",
     "mode",
     "owner",
@@ -127,7 +129,13 @@ fn options(keys: &Keys<'_, '_>, notes: &mut Notes<'_>) -> ForwardOptions {
         "v2" | "2" => Ok(ProxyProtocol::V2),
         _ => Err("is no version of the PROXY protocol"),
     };
-    let count = keys.read("max_connections", connection_count::RULE, notes);
+    let mut count = |key| {
+        let read = keys.read(key, connection_count::RULE, notes);
+        read.map(|ConnectionCount(count)| count)
+    };
+    let max_connections = count("max_connections");
+    let peer_connections = count("peer_connections");
+    let peer_connections_per_second = count("peer_connections_per_second");
     let dial = keys.read("dial_timeout", duration::MORE_THAN_ZERO, notes);
     let idle = keys.read("idle_timeout", duration::ZERO_OR_MORE, notes);
     let allow: Option<Vec<Allow>> = keys.list("allow", Allow::RULE, notes, str::parse);
@@ -141,10 +149,12 @@ fn options(keys: &Keys<'_, '_>, notes: &mut Notes<'_>) -> ForwardOptions {
     }
     let mode = keys.read_with("mode", MODE_RULE, notes, mode);
     ForwardOptions {
-        max_connections: count.map(|ConnectionCount(count)| count),
+        max_connections,
         dial_timeout: dial.map(|PositiveDuration(time)| time),
         idle_timeout: idle.map(|AnyDuration(time)| time),
         allow: allow.unwrap_or_default(),
+        peer_connections,
+        peer_connections_per_second,
         proxy_protocol: keys.read_with("proxy_protocol", PROXY_RULE, notes, proxy_protocol),
         socket: SocketAccess {
             mode: mode.unwrap_or(SocketAccess::default().mode),
@@ -172,6 +182,9 @@ fn contradictions(keys: &Keys<'_, '_>, forward: &Forward, notes: &mut Notes<'_>)
     let tailnet_only =
         "is only for an expose: who may use a port of this machine, the machine says";
     only("allow", keys.name != CONNECT, tailnet_only);
+    for key in ["peer_connections", "peer_connections_per_second"] {
+        only(key, keys.name != CONNECT, "is only for an expose");
+    }
     let udp = forward.protocol() == Protocol::Udp;
     only("proxy_protocol", !udp, "is not for udp");
 }

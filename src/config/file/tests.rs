@@ -269,3 +269,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_one_peer_may_take_is_set_for_an_expose_only() {
+    let keys = "peer_connections = 2\npeer_connections_per_second = 5\n";
+    let found = forwards(&format!("[[expose]]\ntarget = '127.0.0.1:22'\n{keys}"));
+    let options = &found[0].1.options;
+    let limits = [
+        options.peer_connections,
+        options.peer_connections_per_second,
+    ];
+    assert_eq!(
+        limits.map(|most| most.map(|most| most.get())),
+        [Some(2), Some(5)]
+    );
+    let found = mistakes(&format!("[[connect]]\nlisten = 1\ntarget = 'a:1'\n{keys}"));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found.iter().all(|one| one.contains("only for an expose")),
+        "{found:#?}"
+    );
+    let zero = "[[expose]]\ntarget = '127.0.0.1:22'\npeer_connections = 0";
+    assert!(mistake(zero).contains("must be more than 0"));
+}
