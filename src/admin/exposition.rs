@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::exposition_text::Text;
 use super::node_status::{NodeStatus, STATES};
-use super::operations::LibraryCounts;
+use super::operations::{LibraryCounts, PathCounts};
 use crate::telemetry::process::Process;
 use crate::telemetry::registry::ForwardSnapshot;
 
@@ -18,6 +18,7 @@ pub(super) struct Sources<'a> {
     pub(super) node: &'a NodeStatus,
     pub(super) forwards: &'a [ForwardSnapshot],
     pub(super) limit: u64,
+    pub(super) paths: Option<PathCounts>,
     pub(super) library: Option<LibraryCounts>,
     pub(super) process: Option<Process>,
 }
@@ -27,6 +28,9 @@ pub(super) fn text(sources: &Sources) -> String {
     let mut text = Text::default();
     program(&mut text, sources);
     node(&mut text, sources.node);
+    if let Some(counts) = &sources.paths {
+        paths(&mut text, counts);
+    }
     connections(&mut text, sources.forwards);
     traffic(&mut text, sources.forwards);
     if let Some(counts) = &sources.library {
@@ -78,10 +82,32 @@ fn node(text: &mut Text, node: &NodeStatus) {
     }
 }
 
+fn paths(text: &mut Text, counts: &PathCounts) {
+    text.gauge(
+        "tailport_peers",
+        "Peers by the way that leads to them; idle when not in use.",
+    );
+    for (path, count) in [
+        ("direct", counts.direct),
+        ("relay", counts.relay),
+        ("peer_relay", counts.peer_relay),
+        ("idle", counts.idle),
+    ] {
+        text.sample(&[("path", path)], count);
+    }
+}
+
 fn connections(text: &mut Text, forwards: &[ForwardSnapshot]) {
     text.gauge("tailport_connections_active", "Connections that are open.");
     for forward in forwards {
         text.sample(&[("forward", &forward.name)], forward.counts.active);
+    }
+    text.gauge(
+        "tailport_udp_flows_active",
+        "UDP flows among the connections that are open.",
+    );
+    for forward in forwards {
+        text.sample(&[("forward", &forward.name)], forward.counts.flows);
     }
     text.counter(
         "tailport_connections_accepted_total",

@@ -33,7 +33,7 @@ pub use at::At;
 pub use client::{Client, Unanswered};
 pub use control::{ControlFile, ControlListener, NAME as CONTROL_SOCKET, open as open_control};
 pub use node_status::{NEEDS_APPROVAL, NodeStatus, Phase, RUNNING, Remark, STATES, meaning};
-pub use operations::{Answer, LibraryCounts, Operations, Peer, Pong, Refusal};
+pub use operations::{Answer, LibraryCounts, Operations, PathCounts, Peer, Pong, Refusal};
 pub use report::{Connections, ForwardReport, RecentReport, Report};
 pub use routes::Door;
 pub use serve::{CLIENTS, Listen, serve};

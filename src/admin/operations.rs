@@ -20,6 +20,11 @@ pub trait Operations: Send + Sync + 'static {
         None
     }
 
+    /// By which ways the peers are reached, known to a moment and told within about a second.
+    fn paths(&self) -> Answer<'_, PathCounts> {
+        not_here()
+    }
+
     /// The peers of the node.
     fn peers(&self) -> Answer<'_, Vec<Peer>> {
         not_here()
@@ -77,6 +82,19 @@ pub struct LibraryCounts {
     pub mailboxes: u64,
     /// Log lines lost since the start.
     pub dropped_log_lines: u64,
+}
+
+/// Peers of the node by the way that leads to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathCounts {
+    /// In use, straight over the underlay.
+    pub direct: u64,
+    /// In use, over a DERP relay, or not known yet to be reached in another way.
+    pub relay: u64,
+    /// In use, over another node of the tailnet that relays.
+    pub peer_relay: u64,
+    /// Not in use.
+    pub idle: u64,
 }
 
 /// A peer of the node.

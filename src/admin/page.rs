@@ -11,7 +11,7 @@ const PAGE: &str = include_str!("page.html");
 const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; ",
     "frame-ancestors 'none'; ",
-    "script-src 'sha256-WXrwoVWA/bRZCyEZlM4xUQgrGdT4x0Tko4MB74ucmGE='; ",
+    "script-src 'sha256-ljIaqOQLGO3OGob9X4PeQdWPy2NnlWg2L9Rr+g5vGpM='; ",
     "style-src 'sha256-6tsehHpX+jA8hlPI2PQmSFt4n7i3L88O9StOxv+yd+0='",
 );
 

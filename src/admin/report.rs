@@ -36,12 +36,18 @@ pub struct Report {
 pub struct Connections {
     /// Open now.
     pub active: u64,
+    /// UDP flows among those.
+    #[serde(default)]
+    pub flows: u64,
     /// How many may be open.
     pub limit: u64,
     /// Accepted since the start.
     pub accepted: u64,
     /// Closed at once since the start, for want of a place or a descriptor.
     pub refused: u64,
+    /// Ended since the start because their peers were not let in.
+    #[serde(default)]
+    pub denied: u64,
 }
 
 /// One forward.
@@ -57,6 +63,9 @@ pub struct ForwardReport {
     pub accepted: u64,
     /// Connections refused since the start.
     pub refused: u64,
+    /// Connections ended since the start because their peers were not let in.
+    #[serde(default)]
+    pub denied: u64,
     /// Dials that failed since the start.
     pub dial_failed: u64,
     /// Bytes delivered to the target since the start.
@@ -93,9 +102,11 @@ impl Connections {
     pub(super) fn new(total: &Snapshot, limit: u64) -> Self {
         Self {
             active: total.active,
+            flows: total.flows,
             limit,
             accepted: total.accepted,
             refused: total.refused,
+            denied: total.ended(Ended::Denied),
         }
     }
 }
@@ -109,6 +120,7 @@ impl From<ForwardSnapshot> for ForwardReport {
             active: counts.active,
             accepted: counts.accepted,
             refused: counts.refused,
+            denied: counts.ended(Ended::Denied),
             dial_failed: counts.ended(Ended::DialFailed),
             to_target_bytes: counts.to_target,
             to_peer_bytes: counts.to_peer,

@@ -49,7 +49,7 @@ where
 {
     let mut reply = match door {
         Door::Control => owner(view, request).await,
-        Door::Public(at) => public(view, at, &request),
+        Door::Public(at) => public(view, at, &request).await,
     };
     let headers = reply.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -65,7 +65,7 @@ pub(super) fn overdue() -> Reply {
     failure(StatusCode::GATEWAY_TIMEOUT, "no answer in time: try again")
 }
 
-fn public<B>(view: &View, at: At, request: &Request<B>) -> Reply {
+async fn public<B>(view: &View, at: At, request: &Request<B>) -> Reply {
     let line = request.headers().get(header::HOST);
     let line = line.and_then(|host| host.to_str().ok());
     let target = request
@@ -88,7 +88,7 @@ fn public<B>(view: &View, at: At, request: &Request<B>) -> Reply {
             report.node = report.node.public();
             json(StatusCode::OK, &report)
         }
-        path => look(view, path).unwrap_or_else(not_found),
+        path => look(view, path).await.unwrap_or_else(not_found),
     }
 }
 
@@ -110,7 +110,7 @@ where
         ("/logout", &Method::POST) => told(operations.logout().await),
         ("/ping" | "/reload" | "/logout", _) => not_allowed("POST"),
         ("/status" | "/peers", _) => not_allowed("GET"),
-        (path, method) => match look(view, path) {
+        (path, method) => match look(view, path).await {
             Some(_) if method != Method::GET => not_allowed("GET"),
             Some(reply) => reply,
             None => not_found(),
@@ -119,7 +119,7 @@ where
 }
 
 /// What every door answers in the same way.
-fn look(view: &View, path: &str) -> Option<Reply> {
+async fn look(view: &View, path: &str) -> Option<Reply> {
     Some(match path {
         "/livez" => json(StatusCode::OK, &json!({ "live": true })),
         "/readyz" => {
@@ -133,7 +133,10 @@ fn look(view: &View, path: &str) -> Option<Reply> {
                 &json!({ "ready": reasons.is_empty(), "reasons": reasons }),
             )
         }
-        "/metrics" => text("text/plain; version=0.0.4; charset=utf-8", view.metrics()),
+        "/metrics" => {
+            let metrics = view.metrics().await;
+            text("text/plain; version=0.0.4; charset=utf-8", metrics)
+        }
         _ => return None,
     })
 }

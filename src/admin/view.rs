@@ -78,11 +78,12 @@ impl View {
     }
 
     /// The metrics, in Prometheus' text format.
-    pub fn metrics(&self) -> String {
+    pub async fn metrics(&self) -> String {
         exposition::text(&exposition::Sources {
             node: &self.node(),
             forwards: &self.registry.snapshot(),
             limit: self.limit,
+            paths: self.operations.paths().await.ok(),
             library: self.operations.library(),
             process: Process::read(),
         })

@@ -11,6 +11,7 @@
 //! | `forwards` | listeners bound, joined to their targets, and changed |
 //! | `reload` | the configuration read again |
 //! | `identities` | who comes from which address |
+//! | `paths` | by which ways the peers are reached |
 //! | `operations` | what the control socket asks and wants done |
 //! | `stop` | drain, flush, close |
 //! | `watch` | what the node says of itself meanwhile |
@@ -31,6 +32,7 @@ mod key_expiry;
 mod login_code;
 mod memory;
 mod operations;
+mod paths;
 mod program;
 mod reload;
 mod report;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admin::{Answer, LibraryCounts, Operations, Peer, Pong, Refusal};
+use super::paths::Paths;
+use crate::admin::{Answer, LibraryCounts, Operations, PathCounts, Peer, Pong, Refusal};
 use crate::tailnet::{self, PeerPath, Questions};
 
 /// Requests that wait for their turn; more are refused.
@@ -37,6 +38,7 @@ pub(super) struct Requests {
 /// What is asked of the program; the node is known from when it runs.
 pub(super) struct Desk {
     questions: OnceLock<Questions>,
+    paths: Paths,
     requests: mpsc::Sender<Request>,
 }
 
@@ -54,6 +56,7 @@ impl Desk {
         };
         let desk = Self {
             questions: OnceLock::new(),
+            paths: Paths::default(),
             requests,
         };
         Ok((desk, Requests { asked, hangups }))
@@ -112,6 +115,14 @@ impl Operations for Desk {
             lingering: counts.lingering,
             mailboxes: counts.mailboxes,
             dropped_log_lines: counts.dropped_log_lines,
+        })
+    }
+
+    fn paths(&self) -> Answer<'_, PathCounts> {
+        Box::pin(async {
+            let unknown = || Refusal::NotNow("the node did not tell its peers in time".to_owned());
+            let ask = self.questions()?.status();
+            self.paths.now(ask).await.ok_or_else(unknown)
         })
     }
 

@@ -100,6 +100,7 @@ fn forwards(text: &mut String, forwards: &[ForwardReport], paint: Paint) {
         );
         let troubles = [
             (forward.refused, "refused"),
+            (forward.denied, "denied"),
             (forward.dial_failed, "dials failed"),
         ];
         let troubles = troubles.iter().filter(|(count, _)| *count > 0);

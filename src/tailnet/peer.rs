@@ -83,6 +83,11 @@ pub struct Peer {
     /// Where it is reached without a relay; `None` when it is not, or not in use.
     #[serde(deserialize_with = "address_or_none")]
     pub direct: Option<SocketAddr>,
+    /// The node of the tailnet that relays to it; `None` when none does.
+    #[serde(deserialize_with = "text_or_none")]
+    pub peer_relay: Option<String>,
+    /// Whether something was sent to it within the last 45 s.
+    pub active: bool,
     /// Its tags.
     pub tags: Vec<String>,
     /// Whether its key has expired.

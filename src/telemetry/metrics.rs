@@ -21,6 +21,7 @@ pub struct Metrics {
     accepted: AtomicU64,
     refused: AtomicU64,
     active: AtomicU64,
+    flows: AtomicU64,
     accept_errors: AtomicU64,
     ends: [AtomicU64; Ended::ALL.len()],
     traffic: Traffic,
@@ -47,6 +48,7 @@ impl Metrics {
             accepted: AtomicU64::default(),
             refused: AtomicU64::default(),
             active: AtomicU64::default(),
+            flows: AtomicU64::default(),
             accept_errors: AtomicU64::default(),
             ends: Default::default(),
             traffic: Traffic::default(),
@@ -65,8 +67,17 @@ impl Metrics {
         Active {
             metrics: Arc::clone(self),
             begun: Instant::now(),
+            is_flow: false,
             ended: None,
         }
+    }
+
+    /// Counts an accepted UDP flow: a connection that is told apart while it is active.
+    pub fn begin_flow(self: &Arc<Self>) -> Active {
+        let mut active = self.begin();
+        active.is_flow = true;
+        self.flows.fetch_add(1, Relaxed);
+        active
     }
 
     /// Counts a connection that was closed at once.
@@ -113,6 +124,7 @@ impl Metrics {
             accepted: self.accepted.load(Relaxed),
             refused: self.refused.load(Relaxed),
             active: self.active.load(Relaxed),
+            flows: self.flows.load(Relaxed),
             accept_errors: self.accept_errors.load(Relaxed),
             to_target: self.traffic.to_target.load(Relaxed),
             to_peer: self.traffic.to_peer.load(Relaxed),
@@ -147,6 +159,7 @@ pub struct Traffic {
 pub struct Active {
     metrics: Arc<Metrics>,
     begun: Instant,
+    is_flow: bool,
     ended: Option<Ended>,
 }
 
@@ -175,6 +188,9 @@ impl Drop for Active {
     fn drop(&mut self) {
         let ended = self.would_end();
         self.metrics.ends[ended as usize].fetch_add(1, Relaxed);
+        if self.is_flow {
+            self.metrics.flows.fetch_sub(1, Relaxed);
+        }
         self.metrics.active.fetch_sub(1, Relaxed);
         self.metrics.durations.observe(self.begun.elapsed());
     }
@@ -260,6 +276,19 @@ mod tests {
         metrics.dialed(Duration::from_secs(5), Some("timed_out"));
         let now = metrics.snapshot();
         assert_eq!((now.dials.count, now.dial_errors["timed_out"]), (3, 2));
+    }
+
+    #[test]
+    fn a_flow_is_a_connection_told_apart_until_it_ends() {
+        let metrics = Arc::new(Metrics::default());
+        let (connection, flow) = (metrics.begin(), metrics.begin_flow());
+        let now = metrics.snapshot();
+        assert_eq!((now.accepted, now.active, now.flows), (2, 2, 1));
+        drop(connection);
+        assert_eq!(metrics.snapshot().flows, 1);
+        flow.end(Ended::Idle);
+        let now = metrics.snapshot();
+        assert_eq!((now.active, now.flows), (0, 0));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub refused: u64,
     /// Accepted connections that have not ended.
     pub active: u64,
+    /// UDP flows among them.
+    pub flows: u64,
     /// Failed accepts.
     pub accept_errors: u64,
     /// Bytes written to targets.
@@ -50,6 +52,7 @@ impl Snapshot {
         self.accepted += other.accepted;
         self.refused += other.refused;
         self.active += other.active;
+        self.flows += other.flows;
         self.accept_errors += other.accept_errors;
         self.to_target += other.to_target;
         self.to_peer += other.to_peer;

@@ -2,7 +2,7 @@
 //! tailnet for peers, and nothing to change at either.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 
 use crate::stage;
 use crate::support::http::{self, Answer};
@@ -93,6 +93,33 @@ fn on_the_tailnet_peers_look_under_the_node_s_names() {
         ask_over_tailnet(at, "POST", "/reload", "looked-at:9100").status,
         405
     );
+}
+
+#[test]
+fn metrics_tell_flows_apart_and_by_which_way_peers_are_reached() {
+    let beyond = SocketAddr::new(stage::peer().address(), stage::peer_port());
+    let settings = stage::settings()
+        .set("TS_ADMIN_ADDR", "127.0.0.1:0")
+        .set("TS_CONNECT", format!("127.0.0.1:0/udp={beyond}"));
+    let node = stage::start(&settings);
+    let at = address(&node);
+    let listen = &node.ready().forwards[0].listen;
+    let entry = listen.strip_suffix("/udp").expect("a UDP listener");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("binding to loopback");
+    let series = format!("tailport_udp_flows_active{{forward=\"connect {listen}\"}} 1");
+    eventually("a datagram makes a flow", PATIENCE, || {
+        client.send_to(b"?", entry).expect("sending");
+        http::request(at, "GET", "/metrics").body.contains(&series)
+    });
+    // The peer has been answered, so it is in use, by whichever way.
+    eventually("a peer is in use", PATIENCE, || {
+        let metrics = http::request(at, "GET", "/metrics").body;
+        ["direct", "relay"].iter().any(|path| {
+            let series = format!("tailport_peers{{path=\"{path}\"}} ");
+            let count = metrics.lines().find_map(|line| line.strip_prefix(&series));
+            count.is_some_and(|count| count != "0")
+        })
+    });
 }
 
 #[test]

@@ -163,6 +163,8 @@ type peerMessage struct {
 	LastSeen  string       `json:"last_seen"`
 	Relay     string       `json:"relay"`
 	Direct    string       `json:"direct"`
+	PeerRelay string       `json:"peer_relay"`
+	Active    bool         `json:"active"`
 	Tags      []string     `json:"tags"`
 	Expired   bool         `json:"expired"`
 	RxBytes   int64        `json:"rx_bytes"`

@@ -64,6 +64,8 @@ func peerOf(p *ipnstate.PeerStatus, users map[tailcfg.UserID]tailcfg.UserProfile
 		User:      userOf(p, users),
 		Relay:     p.Relay,
 		Direct:    plainAddress(p.CurAddr),
+		PeerRelay: p.PeerRelay,
+		Active:    p.Active,
 		Tags:      listOf(p.Tags),
 		Expired:   p.Expired,
 		RxBytes:   max(0, p.RxBytes),

@@ -13,7 +13,7 @@ use crate::telemetry::registry::Registry;
 fn full() -> String {
     let registry = Registry::default();
     let metrics = registry.forward("expose 22/tcp", "127.0.0.1:22");
-    let active = metrics.begin();
+    let active = metrics.begin_flow();
     metrics.begin().end(Ended::DialFailed);
     metrics.dialed(Duration::from_millis(3), None);
     metrics.dialed(Duration::from_secs(7), Some("timed_out"));
@@ -31,6 +31,11 @@ fn full() -> String {
         node: &node,
         forwards: &registry.snapshot(),
         limit: 1000,
+        paths: Some(PathCounts {
+            direct: 3,
+            idle: 2,
+            ..PathCounts::default()
+        }),
         library: Some(LibraryCounts {
             goroutines: 71,
             ..LibraryCounts::default()
@@ -49,6 +54,7 @@ fn every_forward_has_its_own_series() {
         "tailport_ready 1",
         "tailport_connections_limit 1000",
         "tailport_connections_active{forward=\"expose 22/tcp\"} 1",
+        "tailport_udp_flows_active{forward=\"expose 22/tcp\"} 1",
         "tailport_connections_accepted_total{forward=\"expose 22/tcp\"} 2",
         "tailport_connections_ended_total{forward=\"expose 22/tcp\",how=\"dial_failed\"} 1",
         "tailport_transferred_bytes_total{forward=\"expose 22/tcp\",direction=\"to_peer\"} 42",
@@ -61,6 +67,9 @@ fn every_forward_has_its_own_series() {
         "tailport_node_state{state=\"Stopped\"} 0",
         "tailport_node_key_expiry_timestamp_seconds 1800000000",
         "tailport_library_goroutines 71",
+        "tailport_peers{path=\"direct\"} 3",
+        "tailport_peers{path=\"relay\"} 0",
+        "tailport_peers{path=\"idle\"} 2",
     ] {
         assert!(lines.contains(&line), "{line} is not in\n{text}");
     }
@@ -72,11 +81,17 @@ fn what_is_not_known_is_absent() {
         node: &NodeStatus::default(),
         forwards: &[],
         limit: 1,
+        paths: None,
         library: None,
         process: None,
     });
     assert!(text.contains("tailport_ready 0\n"), "{text}");
-    for absent in ["tailport_library_", "process_", "key_expiry"] {
+    for absent in [
+        "tailport_library_",
+        "tailport_peers",
+        "process_",
+        "key_expiry",
+    ] {
         assert!(!text.contains(absent), "{absent} in\n{text}");
     }
 }

@@ -20,9 +20,11 @@ fn report() -> Report {
         node,
         connections: Connections {
             active: 2,
+            flows: 0,
             limit: 1000,
             accepted: 34,
             refused: 1,
+            denied: 0,
         },
         forwards: vec![ForwardReport {
             name: "connect 127.0.0.1:33389-and-far-too-long".to_owned(),
@@ -30,6 +32,7 @@ fn report() -> Report {
             active: 99999,
             accepted: 1_000_000,
             refused: 1,
+            denied: 3,
             dial_failed: 2,
             to_target_bytes: u64::MAX,
             to_peer_bytes: 1023 * 1024,
@@ -59,7 +62,7 @@ fn status_says_what_matters_in_80_columns() {
         "  key        does not expire\n",
         "  up         3h 2m\n",
         "  open       2 of 1000 connections, 34 so far, 1 refused\n",
-        "  1 refused, 2 dials failed\n",
+        "  1 refused, 3 denied, 2 dials failed\n",
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }

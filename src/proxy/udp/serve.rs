@@ -94,7 +94,7 @@ impl<S: FlowSource, T: FlowTarget, G: Gate> ServeLoop<S, T, G> {
         };
         let remote = incoming.peer();
         let link = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
-        let active = self.metrics.begin();
+        let active = self.metrics.begin_flow();
         let context = Arc::clone(&self.context.borrow());
         let flow = Flow::new(context, remote, link, active, slot);
         self.tracker.spawn(flows.track_future(flow.run()));

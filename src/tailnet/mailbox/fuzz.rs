@@ -36,7 +36,7 @@ const PAYLOADS: &[&str] = &[
     r#"{"type":"logged_out"}"#,
     r#"{"type":"whois","name":"a","dns_name":"a.b","login":"","display_name":"","tags":["tag:a"],"addresses":["fd7a::1"],"capabilities":{"c":[1,{}]}}"#,
     r#"{"type":"own","state":"Running","node":{"hostname":"a","dns_name":"","addresses":[],"key_expiry":"","expired":true,"cert_domains":[]},"tailnet":"","user":"u","tags":[],"relay":""}"#,
-    r#"{"type":"peer","name":"a","dns_name":"","addresses":[],"online":true,"user":"","last_seen":"","relay":"","direct":"1.2.3.4:5","tags":[],"expired":false,"rx_bytes":1,"tx_bytes":2}"#,
+    r#"{"type":"peer","name":"a","dns_name":"","addresses":[],"online":true,"user":"","last_seen":"","relay":"","direct":"1.2.3.4:5","peer_relay":"","active":true,"tags":[],"expired":false,"rx_bytes":1,"tx_bytes":2}"#,
     r#"{"type":"complete","peers":1}"#,
     r#"{"type":"pong","latency_us":7,"direct":"","relay":"x","peer_relay":""}"#,
     r#"{"type":"health","warnings":[{"code":"c","text":"t"}]}"#,

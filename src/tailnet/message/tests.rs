@@ -50,7 +50,7 @@ fn sample(key: &str) -> Value {
         "connections" | "bytes" | "dropped" | "peers" | "rx_bytes" | "tx_bytes" | "latency_us" => {
             json!(3)
         }
-        "logged_out" | "online" | "expired" => json!(true),
+        "logged_out" | "online" | "active" | "expired" => json!(true),
         "warnings" => json!([{ "code": "a-code", "text": "a text", "more": 1 }]),
         "node" => json!({
             "hostname": "here", "dns_name": "here.example.ts.net", "expired": false,
