@@ -1,11 +1,12 @@
 //! The built program against software that nobody here wrote: headscale as the
 //! control server, derper as the relay, tailscaled with a kernel TUN and in
-//! userspace mode, OpenSSH, FreeRDP.
+//! userspace mode, OpenSSH, FreeRDP, Prometheus.
 //!
 //! Every machine of these tests is a network namespace, joined to the others by a
 //! router that has no way off this machine and writes down who tries one. They
 //! need root and the programs that `tests/interop/build.sh` builds and installs;
-//! `make interop` does both.
+//! `make interop` does both. Those with programs that are only unpacked need no
+//! root: they use loopback and the private tailnet of the other suites.
 //!
 //! | file | its one idea |
 //! |---|---|
@@ -16,6 +17,7 @@
 //! | `world` | all of them together, up once for all tests |
 //! | `exchange` | one connection used in full |
 //! | `screen` | a display without a screen, and what is on it |
+//! | `unpacked` | programs of packages that are not installed |
 //! | the others | the tests |
 
 #![allow(clippy::unwrap_used)]
@@ -35,12 +37,16 @@ mod host;
 mod hub;
 #[path = "interop/join.rs"]
 mod join;
+#[path = "interop/prometheus.rs"]
+mod prometheus;
 #[path = "interop/screen.rs"]
 mod screen;
 #[path = "interop/shell.rs"]
 mod shell;
 #[path = "interop/stranger.rs"]
 mod stranger;
+#[path = "interop/unpacked.rs"]
+mod unpacked;
 #[path = "interop/userspace.rs"]
 mod userspace;
 #[path = "interop/wire.rs"]

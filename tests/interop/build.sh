@@ -1,10 +1,11 @@
 #!/bin/sh
 # Builds the programs of others that `cargo test --test interop` runs against, at the
 # versions that the go.mod beside this file pin, and installs what else those tests
-# need and this machine lacks.
+# need and this machine lacks. Packages with a service in them are only unpacked.
 #
 # usage: tests/interop/build.sh [OUT]
-#   OUT  where headscale, derper, tailscaled and tailscale go (target/interop)
+#   OUT  where headscale, derper, tailscaled and tailscale go, and below root/ what
+#        is unpacked (target/interop)
 #
 # Go notices when there is nothing to do. Installing takes apt and root, as the tests
 # themselves do.
@@ -39,6 +40,24 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2086 # a list of packages
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >&2
 fi
+
+# unpack PACKAGE OTHER…: puts packages below root/, and starts and installs nothing
+unpack() {
+    root=$out/root
+    [ ! -e "$root/.$1" ] || return 0
+    have apt-get && have dpkg || { echo "interop: $1 can be had on Debian alone" >&2; exit 1; }
+    echo "interop: unpacking $*" >&2
+    scratch=$(mktemp -d)
+    mkdir -p "$root"
+    (
+        cd "$scratch"
+        apt-get -qq download "$@" >&2 || { apt-get update -qq >&2; apt-get -qq download "$@" >&2; }
+        for package in ./*.deb; do dpkg -x "$package" "$root"; done
+    ) || { rm -rf "$scratch"; echo "interop: unpacking $*: failed" >&2; exit 1; }
+    rm -rf "$scratch"
+    : >"$root/.$1"
+}
+unpack prometheus
 
 # ---- programs ----------------------------------------------------------------
 

@@ -1,0 +1,69 @@
+//! Programs of Debian packages that `tests/interop/build.sh` has unpacked without
+//! installing them, so that no service of theirs is ever started.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::support::child::Child;
+use crate::support::patience::PATIENCE;
+
+/// Where the packages' root is.
+pub(crate) fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("interop");
+    root.join("root")
+}
+
+/// A program in it, such as `usr/bin/prometheus`, that finds the libraries of the
+/// other packages and has nothing else in its environment.
+#[track_caller]
+pub(crate) fn program(path: &str) -> Command {
+    let root = root();
+    let program = root.join(path);
+    assert!(
+        program.is_file(),
+        "no {program:?}: run tests/interop/build.sh"
+    );
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin");
+    if let Some(libraries) = libraries(&root) {
+        command.env("LD_LIBRARY_PATH", libraries);
+    }
+    command
+}
+
+/// The directory of an architecture's libraries; no package has to have one.
+fn libraries(root: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(root.join("usr/lib")).ok()?;
+    let mut paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    paths.find(|path| path.to_string_lossy().ends_with("-linux-gnu"))
+}
+
+/// Runs a command to its end with a text on its stdin, which it is given whole.
+#[track_caller]
+pub(crate) fn judge(command: &mut Command, text: &str) -> Output {
+    use std::io::Write;
+    let mut judge = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starting a program");
+    let mut stdin = judge.stdin.take().unwrap();
+    // Who ends without reading says why.
+    let _ = stdin.write_all(text.as_bytes());
+    drop(stdin);
+    judge.wait_with_output().unwrap()
+}
+
+/// What follows `key` in the first line of a program's log that has both words.
+#[track_caller]
+pub(crate) fn told(child: &Child, line: &str, key: &str) -> String {
+    let found = child
+        .stderr
+        .wait(PATIENCE, |text| text.contains(line) && text.contains(key));
+    let found = found.unwrap_or_else(|| panic!("{line:?} never came"));
+    let (_, rest) = found.split_once(key).expect("the key");
+    let word = rest.split_whitespace().next();
+    word.unwrap_or_default().to_owned()
+}
