@@ -1,6 +1,6 @@
 //! The built program against software that nobody here wrote: headscale as the
 //! control server, derper as the relay, tailscaled with a kernel TUN and in
-//! userspace mode, OpenSSH, FreeRDP, Prometheus.
+//! userspace mode, OpenSSH, FreeRDP, Prometheus, HAProxy.
 //!
 //! Every machine of these tests is a network namespace, joined to the others by a
 //! router that has no way off this machine and writes down who tries one. They
@@ -31,6 +31,8 @@ mod desktop;
 mod exchange;
 #[path = "interop/half_close.rs"]
 mod half_close;
+#[path = "interop/haproxy.rs"]
+mod haproxy;
 #[path = "interop/host.rs"]
 mod host;
 #[path = "interop/hub.rs"]

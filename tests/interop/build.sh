@@ -58,6 +58,7 @@ unpack() {
     : >"$root/.$1"
 }
 unpack prometheus
+unpack haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 
 # ---- programs ----------------------------------------------------------------
 
