@@ -19,10 +19,10 @@ mod half_close;
 mod login_code;
 #[path = "e2e/operations.rs"]
 mod operations;
-#[path = "e2e/reload.rs"]
-mod reload;
 #[path = "e2e/peer_limits.rs"]
 mod peer_limits;
+#[path = "e2e/reload.rs"]
+mod reload;
 #[path = "e2e/report.rs"]
 mod report;
 #[path = "e2e/reset.rs"]
@@ -39,9 +39,9 @@ mod start;
 mod state;
 #[path = "e2e/stop.rs"]
 mod stop;
-#[path = "e2e/udp.rs"]
-mod udp;
 #[path = "e2e/tls.rs"]
 mod tls;
+#[path = "e2e/udp.rs"]
+mod udp;
 #[path = "e2e/unix.rs"]
 mod unix;
