@@ -21,6 +21,8 @@ mod login_code;
 mod operations;
 #[path = "e2e/peer_limits.rs"]
 mod peer_limits;
+#[path = "e2e/proxy_protocol.rs"]
+mod proxy_protocol;
 #[path = "e2e/reload.rs"]
 mod reload;
 #[path = "e2e/report.rs"]
