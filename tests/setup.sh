@@ -3,7 +3,7 @@
 #
 # usage: tests/setup.sh [build|test]
 #   build  a C compiler, libclang, Go, Rust, and an OpenSSH client and server
-#   test   rustfmt, clippy and HAProxy as well (the default)
+#   test   rustfmt and clippy as well (the default)
 #
 # Everything there: it says nothing, changes nothing and ends with 0. Otherwise it
 # installs with apt, as root or through a sudo that asks nothing; on other systems
@@ -85,10 +85,8 @@ rust_tools_there() { cargo fmt --version >/dev/null 2>&1 && cargo clippy --versi
 
 ssh_client_there() { have ssh && have scp && have ssh-keygen; }
 ssh_server_there() { (PATH="$PATH:/usr/sbin:/usr/local/sbin:/sbin" && have sshd); }
-haproxy_there() { (PATH="$PATH:/usr/sbin:/usr/local/sbin:/sbin" && have haproxy); }
-# Their packages start a service where systemd runs: nobody gets that unasked.
+# Its package starts a login service where systemd runs: nobody gets that unasked.
 ssh_server_welcome() { [ -n "${CI:-}${SETUP_SSHD:-}" ] || [ ! -d /run/systemd/system ]; }
-haproxy_welcome() { [ -n "${CI:-}${SETUP_HAPROXY:-}" ] || [ ! -d /run/systemd/system ]; }
 
 # ---- apt ---------------------------------------------------------------------
 
@@ -197,22 +195,12 @@ install_ssh_server() {
     fi
 }
 
-install_haproxy() {
-    if haproxy_welcome; then
-        package haproxy haproxy haproxy 'brew install haproxy'
-    else
-        say 'no haproxy here, and installing one would start its service on this machine;'
-        say 'SETUP_HAPROXY=1 installs it all the same (without it, the test that needs it is left out)'
-    fi
-}
-
 # need CHECK INSTALL WHAT: installs what is not there, and looks again.
 need() {
     if "$1"; then return 0; fi
     before=$asked
     "$2"
-    if [ "$asked" = "$before" ] && ! "$1" &&
-        [ "$2" != install_ssh_server ] && [ "$2" != install_haproxy ]; then
+    if [ "$asked" = "$before" ] && ! "$1" && [ "$2" != install_ssh_server ]; then
         ask "$3: it was installed, but is not found or does not work"
     fi
 }
@@ -226,9 +214,6 @@ if [ "$what" = test ] && rust_there; then
 fi
 need ssh_client_there install_ssh_client 'ssh, scp and ssh-keygen'
 need ssh_server_there install_ssh_server sshd
-if [ "$what" = test ]; then
-    need haproxy_there install_haproxy haproxy
-fi
 
 if [ -n "$asked" ]; then
     say "this is still needed:$asked"

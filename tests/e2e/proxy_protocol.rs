@@ -1,18 +1,11 @@
-//! The PROXY protocol: a target is told who connects before it is sent anything else,
-//! and a HAProxy that is set to expect that believes it.
+//! The PROXY protocol: a target is told who connects before it is sent anything else.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::Command;
 
 use ppp::{v1, v2};
 
 use crate::stage;
-use crate::support::child::Child;
-use crate::support::home::Home;
-use crate::support::patience::{PATIENCE, eventually};
 use crate::support::settings::Settings;
 use crate::support::socket;
 use crate::support::tailport::Tailport;
@@ -154,72 +147,4 @@ fn a_connect_tells_the_local_client_to_the_host_of_the_tailnet() {
     );
     assert_eq!(line(&mut served), wanted);
     talks(&mut client, &mut served);
-}
-
-/// A HAProxy that answers every request with the addresses that it sees.
-struct HaProxy {
-    socket: PathBuf,
-    _child: Child,
-    _home: Home,
-}
-
-impl HaProxy {
-    /// `None` where there is none to start; `tests/setup.sh` installs it.
-    fn start() -> Option<Self> {
-        let places = [
-            "/usr/sbin/haproxy",
-            "/usr/bin/haproxy",
-            "/usr/local/sbin/haproxy",
-        ];
-        let program = places
-            .into_iter()
-            .map(PathBuf::from)
-            .find(|at| at.exists())?;
-        let home = Home::new();
-        let socket = home.path().join("haproxy.sock");
-        let text = format!(
-            "defaults\n  mode http\n  timeout connect 10s\n  timeout client 60s\n\
-             \x20 timeout server 60s\n\
-             frontend told\n  bind unix@{} accept-proxy\n\
-             \x20 http-request return status 200 content-type text/plain lf-string \
-             \"%[src] %[src_port] %[dst] %[dst_port]\"",
-            socket.display()
-        );
-        let file = home.write_secret("haproxy.cfg", &text);
-        let mut command = Command::new(program);
-        let child = Child::start("haproxy", command.arg("-db").arg("-f").arg(file));
-        eventually("haproxy listens", PATIENCE, || {
-            UnixStream::connect(&socket).is_ok()
-        });
-        Some(Self {
-            socket,
-            _child: child,
-            _home: home,
-        })
-    }
-}
-
-#[test]
-fn haproxy_sees_the_peer_of_the_tailnet_by_either_version() {
-    let Some(haproxy) = HaProxy::start() else {
-        eprintln!("skipped: there is no haproxy here; tests/setup.sh installs it");
-        return;
-    };
-    let target = format!("unix:{}", haproxy.socket.display());
-    let file = expose(7001, &target, "v1") + &expose(7002, &target, "v2");
-    let node = stage::start(&from_file(&file));
-    for port in [7001, 7002] {
-        let mut client = stage::peer().dial(node.at(port));
-        write!(client, "GET / HTTP/1.0\r\n\r\n").expect("asking");
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).expect("being answered");
-        drop(client);
-        let peer = peer_of(&node, &format!("expose {port}/tcp"));
-        assert_eq!(peer.ip(), stage::peer().address());
-        let wanted = format!("{} {} {} {port}", peer.ip(), peer.port(), node.address());
-        assert!(
-            answer.ends_with(&wanted),
-            "{port}: {wanted:?} in {answer:?}"
-        );
-    }
 }
