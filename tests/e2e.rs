@@ -17,6 +17,8 @@ mod dial;
 mod half_close;
 #[path = "e2e/login_code.rs"]
 mod login_code;
+#[path = "e2e/oauth.rs"]
+mod oauth;
 #[path = "e2e/operations.rs"]
 mod operations;
 #[path = "e2e/peer_limits.rs"]
