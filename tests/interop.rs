@@ -1,6 +1,7 @@
 //! The built program against software that nobody here wrote: headscale as the
 //! control server, derper as the relay, tailscaled with a kernel TUN and in
-//! userspace mode, OpenSSH, FreeRDP, Prometheus, HAProxy.
+//! userspace mode, OpenSSH, FreeRDP, Prometheus, HAProxy,
+//! Chromium.
 //!
 //! Every machine of these tests is a network namespace, joined to the others by a
 //! router that has no way off this machine and writes down who tries one. They
@@ -39,6 +40,8 @@ mod host;
 mod hub;
 #[path = "interop/join.rs"]
 mod join;
+#[path = "interop/page.rs"]
+mod page;
 #[path = "interop/prometheus.rs"]
 mod prometheus;
 #[path = "interop/screen.rs"]

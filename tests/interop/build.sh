@@ -50,14 +50,18 @@ unpack() {
     scratch=$(mktemp -d)
     mkdir -p "$root"
     (
-        cd "$scratch"
-        apt-get -qq download "$@" >&2 || { apt-get update -qq >&2; apt-get -qq download "$@" >&2; }
-        for package in ./*.deb; do dpkg -x "$package" "$root"; done
+        cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download "$@" >&2 || exit
+        for package in ./*.deb; do dpkg -x "$package" "$root" || exit; done
     ) || { rm -rf "$scratch"; echo "interop: unpacking $*: failed" >&2; exit 1; }
     rm -rf "$scratch"
     : >"$root/.$1"
 }
+apt-cache show prometheus >/dev/null 2>&1 || apt-get update -qq >&2 || true
 unpack prometheus
+# A browser needs libraries of other packages: those that are not there.
+lacking=$(apt-get -s -qq --no-install-recommends install chromium 2>/dev/null | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p')
+# shellcheck disable=SC2086 # a list of packages
+unpack chromium chromium-common $lacking
 unpack haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 
 # ---- programs ----------------------------------------------------------------

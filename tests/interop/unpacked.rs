@@ -1,6 +1,8 @@
 //! Programs of Debian packages that `tests/interop/build.sh` has unpacked without
 //! installing them, so that no service of theirs is ever started.
 
+use std::env::join_paths;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -26,17 +28,20 @@ pub(crate) fn program(path: &str) -> Command {
     );
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin");
-    if let Some(libraries) = libraries(&root) {
-        command.env("LD_LIBRARY_PATH", libraries);
-    }
+    command.env("LD_LIBRARY_PATH", libraries(&root));
     command
 }
 
-/// The directory of an architecture's libraries; no package has to have one.
-fn libraries(root: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(root.join("usr/lib")).ok()?;
-    let mut paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    paths.find(|path| path.to_string_lossy().ends_with("-linux-gnu"))
+/// The directories of an architecture's libraries; no package has to have one.
+fn libraries(root: &Path) -> OsString {
+    let parents = ["usr/lib", "lib"].map(|parent| root.join(parent));
+    let entries = parents
+        .iter()
+        .filter_map(|parent| fs::read_dir(parent).ok());
+    let paths = entries.flatten().map(|entry| entry.unwrap().path());
+    let paths = paths.filter(|path| path.to_string_lossy().ends_with("-linux-gnu"));
+    // Where libpulse has a part of itself.
+    join_paths(paths.flat_map(|path| [path.join("pulseaudio"), path])).unwrap()
 }
 
 /// Runs a command to its end with a text on its stdin, which it is given whole.
