@@ -7,7 +7,7 @@
 #   OUT  where headscale, derper, tailscaled and tailscale go, and below root/ what
 #        is unpacked (target/interop)
 #
-# Go notices when there is nothing to do. Installing takes apt and root, as the tests
+# PAGE=1 unpacks Chromium too. Go notices when there is nothing to do. Installing takes apt and root, as the tests
 # themselves do.
 set -eu
 
@@ -56,13 +56,17 @@ unpack() {
     rm -rf "$scratch"
     : >"$root/.$1"
 }
+# lacking PACKAGE: the libraries of other packages that it needs and that are not there
+lacking() {
+    apt-get -s -qq --no-install-recommends install "$1" 2>/dev/null | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p'
+}
 apt-cache show prometheus >/dev/null 2>&1 || apt-get update -qq >&2 || true
 unpack prometheus
-# A browser needs libraries of other packages: those that are not there.
-lacking=$(apt-get -s -qq --no-install-recommends install chromium 2>/dev/null | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p')
-# shellcheck disable=SC2086 # a list of packages
-unpack chromium chromium-common $lacking
-unpack haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
+# shellcheck disable=SC2046 # lists of packages
+unpack haproxy $(lacking haproxy)
+# The browser is large, and one test's.
+# shellcheck disable=SC2046
+[ -z "${PAGE:-}" ] || unpack chromium chromium-common $(lacking chromium)
 
 # ---- programs ----------------------------------------------------------------
 

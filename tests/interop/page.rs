@@ -44,7 +44,7 @@ fn row<'a>(page: &'a str, forward: &str) -> &'a str {
 }
 
 #[test]
-#[ignore = "needs chromium: make interop"]
+#[ignore = "needs chromium: make page"]
 fn the_page_of_a_running_node_shows_its_state_and_forwards() {
     let echo = Server::echo();
     peer();
