@@ -276,7 +276,8 @@ impl Forwards {
             shutdown: self.shared.shutdown.clone(),
             ended: CancellationToken::new(),
         };
-        let listener = SocksListener::new(listener, Rules::default());
+        let listener =
+            SocksListener::new(listener, Rules::default(), route::asked_for(node.dialer()));
         let dial: Chosen = route::chosen(node.dialer());
         self.begin(begin, listener, Open, dial);
         self.socks5 = Some(description);

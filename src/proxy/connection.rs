@@ -4,7 +4,6 @@
 use std::{io, sync::Arc, time::SystemTime};
 
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Settings,
@@ -14,12 +13,16 @@ use super::{
     origin::Origin,
     relay::relay,
     side::Held,
-    slots::Slot,
+    slots::{Slot, Slots},
     summary::Summary,
+    terms::Terms,
 };
-use crate::telemetry::{
-    metrics::{Active, Ended},
-    recent::Past,
+use crate::{
+    shutdown::Shutdown,
+    telemetry::{
+        metrics::{Active, Ended},
+        recent::Past,
+    },
 };
 
 /// What the connections of a forward share.
@@ -29,7 +32,9 @@ pub(super) struct Context<D, G> {
     pub(super) gate: G,
     pub(super) target: D,
     pub(super) settings: Settings,
-    pub(super) abort: CancellationToken,
+    /// For what a connection holds besides its own slot.
+    pub(super) slots: Slots,
+    pub(super) shutdown: Shutdown,
 }
 
 /// A claimed connection on its way to its target.
@@ -118,12 +123,13 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
             dial_timeout,
             limits,
         } = context.settings;
+        let abort = &context.shutdown.abort;
         let (Some(mut peer), Some(active)) = (self.peer.take(), &self.active) else {
             return Outcome::Aborted;
         };
         let admitted = tokio::select! {
             biased;
-            () = context.abort.cancelled() => return Outcome::Aborted,
+            () = abort.cancelled() => return Outcome::Aborted,
             admitted = timeout(dial_timeout, context.gate.admit(&self.origin.peer)) => admitted,
         };
         let no_answer = |_| Err(Denied::new(format!("no answer in {dial_timeout:?}")));
@@ -140,18 +146,38 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
         let (target, metrics) = (&context.target, active.metrics());
         let opened = tokio::select! {
             biased;
-            () = context.abort.cancelled() => return Outcome::Aborted,
-            opened = opening::open(
+            () = abort.cancelled() => return Outcome::Aborted,
+            opened = opening::open(&mut peer, dial_timeout) => opened,
+        };
+        if let Err(failed) = opened {
+            return failed.into();
+        }
+        let terms = Terms {
+            origin: &self.origin,
+            settings: context.settings,
+            slots: &context.slots,
+            metrics,
+            shutdown: &context.shutdown,
+        };
+        if let Some(outcome) = alone(&mut peer, &terms).await {
+            if matches!(&outcome, Outcome::Relayed(summary) if summary.ended() == Ended::Clean) {
+                peer.close();
+            }
+            return outcome;
+        }
+        let opened = tokio::select! {
+            biased;
+            () = abort.cancelled() => return Outcome::Aborted,
+            opened = opening::lead(
                 &mut peer, &self.origin, target, &mut self.led_to, dial_timeout, metrics,
             ) => opened,
         };
         match opened {
             Ok(target) => {
                 let totals = metrics.traffic();
-                Outcome::Relayed(relay(peer, target, limits, totals, &context.abort).await)
+                Outcome::Relayed(relay(peer, target, limits, totals, abort).await)
             }
-            Err(Failed::Open(error)) => Outcome::Unopened(error),
-            Err(Failed::Dial(error)) => Outcome::Undialed(error),
+            Err(failed) => failed.into(),
         }
     }
 
@@ -176,6 +202,9 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
                 to_target_end = %summary.to_target.end,
                 to_peer_end = %summary.to_peer.end,
                 discarded = summary.to_target.discarded + summary.to_peer.discarded,
+                to_target_datagrams = summary.datagrams.map(|count| count.to_target),
+                to_peer_datagrams = summary.datagrams.map(|count| count.to_peer),
+                dropped = summary.datagrams.map(|count| count.dropped),
                 ended_by = %summary.first.map_or("tailport".to_owned(), |by| by.to_string()),
                 "connection ended"
             ),
@@ -230,6 +259,24 @@ enum Outcome {
     Denied(Denied),
     Unopened(io::Error),
     Aborted,
+}
+
+impl From<Failed> for Outcome {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Open(error) => Self::Unopened(error),
+            Failed::Dial(error) => Self::Undialed(error),
+        }
+    }
+}
+
+/// What becomes of a peer that needs no target; `None` when it needs one.
+async fn alone<S: Stream>(peer: &mut Held<S>, terms: &Terms<'_>) -> Option<Outcome> {
+    match peer.get_mut()?.carry(terms).await {
+        Ok(summary) => summary.map(Outcome::Relayed),
+        Err(_) if terms.shutdown.abort.is_cancelled() => Some(Outcome::Aborted),
+        Err(error) => Some(Outcome::Unopened(error)),
+    }
 }
 
 fn milliseconds(since: Instant) -> u64 {

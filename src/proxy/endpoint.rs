@@ -9,7 +9,7 @@ use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{destination::Destination, origin::Origin, peer::Peer};
+use super::{destination::Destination, origin::Origin, peer::Peer, summary::Summary, terms::Terms};
 
 /// A listener: where connections come from.
 pub trait Accept: Send + 'static {
@@ -92,6 +92,22 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Dropping the future leaves the stream where it was; it may be asked again.
     fn open(&mut self) -> impl Future<Output = io::Result<()>> + Send {
         async { Ok(()) }
+    }
+
+    /// Carries to its end a connection whose opened peer asked for no target, but for
+    /// what the stream does by itself; `None`, at once, for all others. Ends by itself
+    /// on an abort.
+    ///
+    /// # Errors
+    /// Why it could not even begin.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends what it does; the stream is only good to be dropped.
+    fn carry(
+        &mut self,
+        _terms: &Terms<'_>,
+    ) -> impl Future<Output = io::Result<Option<Summary>>> + Send {
+        async { Ok(None) }
     }
 
     /// Where the peer asked to be led while the stream was opened; most peers have

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `endpoint` | the two traits, `Accept` and `Dial`, and the `Stream` they give |
 //! | `peer`, `origin` | who connects; what else is known of it |
+//! | `terms` | what a stream is given that needs no target |
 //! | `destination` | where a peer asks to be led, when that is its choice |
 //! | `kernel` | listeners and streams of this machine, TCP and unix |
 //! | `target`, `resolve` | targets dialed from this machine; their names |
@@ -43,6 +44,7 @@ pub mod slots;
 pub mod socks;
 pub mod summary;
 pub mod target;
+pub mod terms;
 pub mod tls;
 pub mod udp;
 
@@ -129,7 +131,8 @@ impl<A: Accept, D: Dial, G: Gate> Forward<A, D, G> {
             gate: self.gate,
             target: self.dial,
             settings: self.settings,
-            abort: shutdown.abort.clone(),
+            slots: self.slots.clone(),
+            shutdown: shutdown.clone(),
         };
         let (sender, receiver) = watch::channel(Arc::new(context));
         let accepting = AcceptLoop {
@@ -184,7 +187,8 @@ impl<D: Dial, G: Gate> Switch<D, G> {
                 gate,
                 target: dial,
                 settings,
-                abort: context.abort.clone(),
+                slots: context.slots.clone(),
+                shutdown: context.shutdown.clone(),
             });
         });
     }

@@ -21,12 +21,20 @@ pub(super) enum Failed {
     Dial(DialError),
 }
 
-/// Opens the peer's stream within `budget`, and dials the target for `origin` within
-/// another one. `led_to` is the target that the peer chose, if that was its choice.
+/// Opens the peer's stream within `budget`.
+///
+/// # Cancel safety
+/// Dropping the future leaves the peer's stream as it was left.
+pub(super) async fn open<S: Stream>(peer: &mut Held<S>, budget: Duration) -> Result<(), Failed> {
+    within(budget, "opening the connection", peer, Stream::open).await
+}
+
+/// Dials the target for `origin` within `budget`, and tells the opened peer. `led_to`
+/// is the target that the peer chose, if that was its choice.
 ///
 /// # Cancel safety
 /// Dropping the future gives up the dial; the peer's stream is as it was left.
-pub(super) async fn open<D: Dial, S: Stream>(
+pub(super) async fn lead<D: Dial, S: Stream>(
     peer: &mut Held<S>,
     origin: &Origin,
     target: &D,
@@ -34,7 +42,6 @@ pub(super) async fn open<D: Dial, S: Stream>(
     budget: Duration,
     metrics: &Metrics,
 ) -> Result<Held<D::Stream>, Failed> {
-    within(budget, "opening the connection", peer, Stream::open).await?;
     let asked = peer.get_mut().and_then(|peer| peer.asked());
     let start = Instant::now();
     let dialed = match asked.map(|asked| (asked, target.led_to(asked))) {

@@ -78,6 +78,7 @@ pub async fn relay<P: Stream, T: Stream>(
         to_target: to_target.flow(unfinished),
         to_peer: to_peer.flow(unfinished),
         first: course.first(),
+        datagrams: None,
     };
     peer.finish();
     target.finish();

@@ -41,7 +41,7 @@ impl<S: Stream> Held<S> {
     }
 
     /// Closes the stream in the ordinary way.
-    fn close(mut self) {
+    pub(super) fn close(mut self) {
         drop(self.0.take());
     }
 }

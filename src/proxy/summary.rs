@@ -104,6 +104,19 @@ pub struct Summary {
     pub to_peer: Flow,
     /// Who ended or broke first; `None` when this side ended the connection.
     pub first: Option<Party>,
+    /// The datagrams that the bytes were in, if they were in any.
+    pub datagrams: Option<Datagrams>,
+}
+
+/// What became of the datagrams of a connection that carried some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Datagrams {
+    /// Sent to targets.
+    pub to_target: u64,
+    /// Sent to the peer.
+    pub to_peer: u64,
+    /// Dropped, of both ways.
+    pub dropped: u64,
 }
 
 impl Summary {

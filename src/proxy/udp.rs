@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `link` | the traits: where flows come from, where they go, and one end of a flow |
 //! | `listener`, `target` | the kernel's sockets for both |
+//! | `queue` | what waits for a flow |
 //! | `serve` | claim a slot, start a flow |
 //! | `flow` | the life of one flow |
 //! | `carry` | its datagrams, both ways |
@@ -20,6 +21,7 @@ mod carry;
 mod flow;
 mod link;
 mod listener;
+mod queue;
 mod serve;
 mod target;
 
@@ -28,6 +30,12 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+pub(super) use self::{
+    carry::{FlowEnd, IDLE_IN_DRAIN, Tally, carry},
+    flow::dial,
+    listener::{LONGEST, sent},
+    queue::{Adding, Waiting, queue},
+};
 use self::{flow::Context, serve::ServeLoop};
 pub use self::{
     link::{FlowIncoming, FlowSource, FlowTarget, Link, Sent},
@@ -60,6 +68,11 @@ impl UdpSettings {
     pub fn new(dial_timeout: Duration, idle: Duration) -> Self {
         let idle = if idle.is_zero() { IDLE } else { idle };
         Self { dial_timeout, idle }
+    }
+
+    /// For how long nothing moves in a flow that ends. Never 0.
+    pub fn idle(&self) -> Duration {
+        self.idle
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Forward, Host, ProxyProtocol, Target};
 use crate::proxy::Settings;
+use crate::proxy::destination::Destination;
 use crate::proxy::failover::Failover;
 use crate::proxy::kernel::Keepalive;
 use crate::proxy::node::NodeTarget;
@@ -96,7 +97,12 @@ pub(super) fn to_tailnet(configured: &Forward, dialer: Dialer) -> ToTailnet {
 
 /// Wherever SOCKS5 clients ask for, as far as it is on the tailnet.
 pub(super) fn chosen(dialer: Dialer) -> Chosen {
-    SocksTarget::new(move |destination| NodeTarget::new(dialer, destination.to_string()))
+    SocksTarget::new(asked_for(dialer))
+}
+
+/// Wherever a SOCKS5 client's connections and datagrams shall go, by the tailnet only.
+pub(super) fn asked_for(dialer: Dialer) -> impl Fn(&Destination) -> NodeTarget + Send + Sync {
+    move |destination| NodeTarget::new(dialer, destination.to_string())
 }
 
 fn header(configured: &Forward) -> Option<Version> {

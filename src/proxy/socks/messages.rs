@@ -4,7 +4,7 @@
 //! Each reader is given what has come of one message and says how many bytes are
 //! needed to go on, so that never a byte of the next message is taken.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use thiserror::Error;
 
@@ -66,7 +66,9 @@ impl Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Command {
     Connect,
-    /// Whatever else there is: BIND, UDP ASSOCIATE, or a number without a name.
+    /// UDP ASSOCIATE.
+    Associate,
+    /// Whatever else there is: BIND, or a number without a name.
     Other(u8),
 }
 
@@ -89,6 +91,23 @@ impl Reply {
     /// use to a client, and left empty.
     pub(super) fn message(self) -> [u8; 10] {
         [VERSION, self as u8, 0, 1, 0, 0, 0, 0, 0, 0]
+    }
+
+    /// The whole answer to a client that is to send its datagrams to `bound`.
+    pub(super) fn bound(self, bound: SocketAddr) -> Vec<u8> {
+        let mut bytes = vec![VERSION, self as u8, 0];
+        match bound.ip() {
+            IpAddr::V4(v4) => {
+                bytes.push(1);
+                bytes.extend_from_slice(&v4.octets());
+            }
+            IpAddr::V6(v6) => {
+                bytes.push(4);
+                bytes.extend_from_slice(&v6.octets());
+            }
+        }
+        bytes.extend_from_slice(&bound.port().to_be_bytes());
+        bytes
     }
 }
 
@@ -155,24 +174,61 @@ pub(super) fn login(
 
 /// The request: what to do, and where to.
 pub(super) fn request(bytes: &[u8]) -> Result<Read<(Command, Asked)>, Malformed> {
-    /// Version, command, a reserved byte, the type of the address.
-    const HEAD: usize = 4;
+    /// Version, command, a reserved byte; the destination follows.
+    const HEAD: usize = 3;
     version(bytes)?;
-    let &[_, command, _, kind, ref rest @ ..] = bytes else {
-        return Ok(Read::Upto(HEAD));
+    let &[_, command, _, ref rest @ ..] = bytes else {
+        // With the type of the address.
+        return Ok(Read::Upto(HEAD + 1));
+    };
+    let (asked, _) = match destination(rest)? {
+        Read::Upto(needed) => return Ok(Read::Upto(HEAD + needed)),
+        Read::Whole(read) => read,
+    };
+    let command = match command {
+        1 => Command::Connect,
+        3 => Command::Associate,
+        other => Command::Other(other),
+    };
+    Ok(Read::Whole((command, asked)))
+}
+
+/// Where a client wants to go; what is no place is the answer to a CONNECT only.
+pub(super) type Asked = Result<Destination, NoDestination>;
+
+/// A datagram of a client: where it is to go, and the length of the header before
+/// its content. `None` when it is none that is carried: damaged, a fragment of
+/// one, which RFC 1928 lets be dropped, or for no possible destination.
+pub(super) fn datagram(bytes: &[u8]) -> Option<(Destination, usize)> {
+    /// Two reserved bytes and the number of the fragment; the destination follows.
+    const HEAD: usize = 3;
+    let &[_, _, 0, ref rest @ ..] = bytes else {
+        return None;
+    };
+    match destination(rest) {
+        Ok(Read::Whole((Ok(asked), length))) => Some((asked, HEAD + length)),
+        _ => None,
+    }
+}
+
+/// A destination as requests and datagrams have it, and its length in bytes.
+fn destination(bytes: &[u8]) -> Result<Read<(Asked, usize)>, Malformed> {
+    let Some((&kind, rest)) = bytes.split_first() else {
+        return Ok(Read::Upto(1));
     };
     let (before, length) = match (kind, rest.first()) {
         (1, _) => (0, 4),
         (4, _) => (0, 16),
         (3, Some(&length)) => (1, usize::from(length)),
-        (3, None) => return Ok(Read::Upto(HEAD + 1)),
+        (3, None) => return Ok(Read::Upto(2)),
         (other, _) => return Err(Malformed::AddressType(other)),
     };
+    let whole = 1 + before + length + 2;
     let Some((host, &[high, low, ..])) = rest
         .get(before..)
         .and_then(|rest| rest.split_at_checked(length))
     else {
-        return Ok(Read::Upto(HEAD + before + length + 2));
+        return Ok(Read::Upto(whole));
     };
     let port = u16::from_be_bytes([high, low]);
     let asked = if kind == 3 {
@@ -186,15 +242,8 @@ pub(super) fn request(bytes: &[u8]) -> Result<Read<(Command, Asked)>, Malformed>
     } else {
         Err(NoDestination::Host)
     };
-    let command = match command {
-        1 => Command::Connect,
-        other => Command::Other(other),
-    };
-    Ok(Read::Whole((command, asked)))
+    Ok(Read::Whole((asked, whole)))
 }
-
-/// Where a client wants to go; what is no place is the answer to a CONNECT only.
-pub(super) type Asked = Result<Destination, NoDestination>;
 
 fn version(bytes: &[u8]) -> Result<(), Malformed> {
     match bytes.first() {

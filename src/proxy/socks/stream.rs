@@ -3,17 +3,13 @@
 //! No byte behind a message is ever read before the message is answered, so that
 //! what a client sends early is the relay's from the first byte on.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod relayed;
+
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
 use zeroize::{Zeroize, Zeroizing};
@@ -22,7 +18,12 @@ use super::{
     super::{
         destination::Destination,
         endpoint::{DialError, End, Stream},
+        summary::Summary,
+        terms::Terms,
+        udp::FlowTarget,
     },
+    association::{Association, Make},
+    client::Client,
     messages::{self, Command, LONGEST, Malformed, Method, Read, Reply},
     rules::Rules,
 };
@@ -33,10 +34,11 @@ use super::{
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A client's stream.
-#[derive(Debug)]
-pub struct SocksStream<S> {
+pub struct SocksStream<S, T> {
     inner: S,
     rules: Arc<Rules>,
+    /// Where datagrams go.
+    make: Make<T>,
     stage: Stage,
     /// What has come of the message that is awaited; a password may be in it.
     received: Zeroizing<Vec<u8>>,
@@ -56,18 +58,21 @@ enum Stage {
     Request,
     /// The dial, and then its answer.
     Dial,
+    /// Datagrams. Where the client says that it sends them from, if it does.
+    Associate(Option<Destination>),
     /// The relay.
     Relay,
     /// Nothing: why the client is turned away.
     Farewell(String),
 }
 
-impl<S: Stream> SocksStream<S> {
+impl<S: Stream, T: FlowTarget> SocksStream<S, T> {
     /// A stream on which nothing has been said.
-    pub(super) fn new(inner: S, rules: Arc<Rules>) -> Self {
+    pub(super) fn new(inner: S, rules: Arc<Rules>, make: Make<T>) -> Self {
         Self {
             inner,
             rules,
+            make,
             stage: Stage::Offer,
             // Never grown, so that no copy of a password stays behind.
             received: Zeroizing::new(Vec::with_capacity(LONGEST)),
@@ -77,10 +82,10 @@ impl<S: Stream> SocksStream<S> {
     }
 
     /// The next message. Cancel safe: what came of it is kept.
-    async fn message<T>(
+    async fn message<M>(
         &mut self,
-        read: impl Fn(&[u8]) -> Result<Read<T>, Malformed>,
-    ) -> io::Result<Result<T, Malformed>> {
+        read: impl Fn(&[u8]) -> Result<Read<M>, Malformed>,
+    ) -> io::Result<Result<M, Malformed>> {
         loop {
             match read(&self.received) {
                 Ok(Read::Upto(needed)) => {
@@ -165,13 +170,15 @@ impl<S: Stream> SocksStream<S> {
                     let malformed = Malformed::from(nowhere);
                     self.turn_away(&Reply::from(malformed).message(), malformed);
                 }
+                // What it says is no promise; most say nothing.
+                Ok((Command::Associate, from)) => self.stage = Stage::Associate(from.ok()),
                 Ok((Command::Other(number), _)) => self.turn_away(
                     &Reply::NoSuchCommand.message(),
-                    format!("the client wants command {number}, and only CONNECT is served"),
+                    format!("the client wants command {number}, and only CONNECT and UDP ASSOCIATE are served"),
                 ),
                 Err(malformed) => self.turn_away(&Reply::from(malformed).message(), malformed),
             },
-            Stage::Dial | Stage::Relay => {}
+            Stage::Dial | Stage::Associate(_) | Stage::Relay => {}
             Stage::Farewell(_) => self.farewell().await,
         }
         Ok(())
@@ -184,6 +191,28 @@ impl<S: Stream> SocksStream<S> {
 
     fn turn_away(&mut self, message: &[u8], reason: impl ToString) {
         self.say(message, Stage::Farewell(reason.to_string()));
+    }
+
+    /// A socket for the client's datagrams, of which it has been told.
+    async fn associate(
+        &mut self,
+        from: Option<&Destination>,
+        terms: &Terms<'_>,
+    ) -> io::Result<Client> {
+        let bound = Client::bind(terms.origin, from).await;
+        match bound.and_then(|client| Ok((client.local_addr()?, client))) {
+            Ok((address, client)) => {
+                self.say(&Reply::Succeeded.bound(address), Stage::Relay);
+                self.send().await?;
+                Ok(client)
+            }
+            Err(error) => {
+                self.turn_away(&Reply::Failure.message(), &error);
+                self.send().await?;
+                self.farewell().await;
+                Err(error)
+            }
+        }
     }
 
     /// Lets a client that was turned away take its answer: all that it still sends
@@ -200,13 +229,13 @@ impl<S: Stream> SocksStream<S> {
     }
 }
 
-impl<S: Stream> Stream for SocksStream<S> {
+impl<S: Stream, T: FlowTarget> Stream for SocksStream<S, T> {
     async fn open(&mut self) -> io::Result<()> {
         self.inner.open().await?;
         loop {
             self.send().await?;
             match &self.stage {
-                Stage::Dial | Stage::Relay => return Ok(()),
+                Stage::Dial | Stage::Associate(_) | Stage::Relay => return Ok(()),
                 Stage::Farewell(reason) => {
                     let error = io::Error::other(reason.clone());
                     self.step().await?;
@@ -215,6 +244,23 @@ impl<S: Stream> Stream for SocksStream<S> {
                 Stage::Offer | Stage::Login | Stage::Request => self.step().await?,
             }
         }
+    }
+
+    async fn carry(&mut self, terms: &Terms<'_>) -> io::Result<Option<Summary>> {
+        let Stage::Associate(from) = &self.stage else {
+            return Ok(None);
+        };
+        let from = from.clone();
+        self.received = Zeroizing::default();
+        let client = tokio::select! {
+            biased;
+            () = terms.shutdown.abort.cancelled() => Err(io::Error::other("stopping")),
+            client = timeout(terms.settings.dial_timeout, self.associate(from.as_ref(), terms)) => {
+                client.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
+        }?;
+        let association = Association::new(client, &self.rules, &self.make, terms);
+        Ok(Some(association.run(&mut self.inner).await))
     }
 
     fn asked(&self) -> Option<&Destination> {
@@ -250,34 +296,6 @@ impl<S: Stream> Stream for SocksStream<S> {
 
     fn reset(self) {
         self.inner.reset();
-    }
-}
-
-impl<S: Stream> AsyncRead for SocksStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
-    }
-}
-
-impl<S: Stream> AsyncWrite for SocksStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 

@@ -14,29 +14,29 @@ use crate::telemetry::metrics::{Ended, Metrics};
 
 /// A flow's idle time once the program is stopping, if that is shorter: what is
 /// under way may end, and nothing tells a silent flow from a finished one.
-const IDLE_IN_DRAIN: Duration = Duration::from_secs(1);
+pub(in crate::proxy) const IDLE_IN_DRAIN: Duration = Duration::from_secs(1);
 
 /// What has moved so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) to_target: Way,
-    pub(super) to_peer: Way,
+pub(in crate::proxy) struct Tally {
+    pub(in crate::proxy) to_target: Way,
+    pub(in crate::proxy) to_peer: Way,
     /// Datagrams of both ways that were dropped.
-    pub(super) dropped: u64,
+    pub(in crate::proxy) dropped: u64,
     /// Those of them that were dropped before they came here.
     before: u64,
 }
 
 /// One way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Way {
-    pub(super) datagrams: u64,
-    pub(super) bytes: u64,
+pub(in crate::proxy) struct Way {
+    pub(in crate::proxy) datagrams: u64,
+    pub(in crate::proxy) bytes: u64,
 }
 
 /// How a flow ended.
 #[derive(Debug)]
-pub(super) enum FlowEnd {
+pub(in crate::proxy) enum FlowEnd {
     /// Nothing moved for the idle time.
     Idle,
     /// A side closed it.
@@ -72,7 +72,7 @@ impl FlowEnd {
 ///
 /// # Cancel safety
 /// `tally` holds what has moved; a datagram that was just being sent may be lost.
-pub(super) async fn carry<P: Link, T: Link>(
+pub(in crate::proxy) async fn carry<P: Link, T: Link>(
     peer: &mut P,
     target: &mut T,
     mut idle: Duration,
@@ -146,6 +146,18 @@ async fn pass<L: Link>(
 }
 
 impl Tally {
+    /// Adds what has moved elsewhere.
+    pub(in crate::proxy) fn add(&mut self, other: &Self) {
+        for (way, more) in [
+            (&mut self.to_target, &other.to_target),
+            (&mut self.to_peer, &other.to_peer),
+        ] {
+            way.datagrams += more.datagrams;
+            way.bytes += more.bytes;
+        }
+        self.dropped += other.dropped;
+    }
+
     /// Adds what was dropped before it came here, of which `before` in all.
     fn drop_before(&mut self, before: u64, metrics: &Metrics) {
         let more = before.saturating_sub(self.before);

@@ -1,7 +1,10 @@
 //! The life of one flow: the gate, the dial within the budget, its datagrams, one
 //! closing line in the log, slot given back.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::{Instant, timeout};
 
@@ -20,7 +23,7 @@ use super::{
 use crate::{
     shutdown::Shutdown,
     telemetry::{
-        metrics::{Active, Ended},
+        metrics::{Active, Ended, Metrics},
         recent::Past,
     },
 };
@@ -110,15 +113,7 @@ impl<T: FlowTarget, G: Gate, L: Link> Flow<T, G, L> {
             }
         }
         let metrics = active.metrics();
-        let start = Instant::now();
-        let dialed = timeout(dial_timeout, context.target.dial(dial_timeout))
-            .await
-            .unwrap_or_else(|_| {
-                let detail = format!("no answer in {dial_timeout:?}");
-                Err(DialError::new(DialErrorKind::TimedOut, detail))
-            });
-        let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
-        metrics.dialed(start.elapsed(), failure);
+        let dialed = dial(&context.target, dial_timeout, metrics).await;
         match dialed {
             Ok(mut target) => {
                 let drain = &context.shutdown.drain;
@@ -203,6 +198,24 @@ impl<T: FlowTarget, G: Gate, L: Link> Drop for Flow<T, G, L> {
         );
         active.metrics().recent().remember(self.past(ended));
     }
+}
+
+/// Dials within the budget, and counts it.
+pub(in crate::proxy) async fn dial<T: FlowTarget>(
+    target: &T,
+    budget: Duration,
+    metrics: &Metrics,
+) -> Result<T::Link, DialError> {
+    let start = Instant::now();
+    let dialed = timeout(budget, target.dial(budget))
+        .await
+        .unwrap_or_else(|_| {
+            let detail = format!("no answer in {budget:?}");
+            Err(DialError::new(DialErrorKind::TimedOut, detail))
+        });
+    let failure = dialed.as_ref().err().map(|error| error.kind.as_str());
+    metrics.dialed(start.elapsed(), failure);
+    dialed
 }
 
 enum Outcome {

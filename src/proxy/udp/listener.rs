@@ -8,28 +8,22 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use rustix::io::Errno;
 use socket2::SockRef;
-use tokio::{net::UdpSocket, sync::mpsc};
+use tokio::net::UdpSocket;
 
 use super::{
     super::peer::Peer,
     link::{FlowIncoming, FlowSource, Link, Sent},
+    queue::{Adding, Waiting, queue},
 };
 
 /// Longer than any datagram.
-pub(super) const LONGEST: usize = 64 * 1024;
-/// The most datagrams that wait for one flow.
-const QUEUE: usize = 128;
-/// The most bytes that wait for one flow: two of the longest datagrams.
-const QUEUE_BYTES: usize = 128 * 1024;
+pub(in crate::proxy) const LONGEST: usize = 64 * 1024;
 /// The kernel's queue for all clients, in bytes, as far as it grants them: what comes
 /// while the process does something else.
 const KERNEL_QUEUE: usize = 1024 * 1024;
@@ -77,15 +71,15 @@ impl UdpListener {
         let datagram = Bytes::copy_from_slice(self.buffer.get(..length)?);
         let mut clients = self.clients.lock();
         if let Some(entry) = clients.get(&client) {
-            entry.add(datagram);
+            entry.queue.add(datagram);
             return None;
         }
         self.flows += 1;
-        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (queue, waiting) = queue();
+        queue.add(datagram);
         let entry = Entry {
             flow: self.flows,
             queue,
-            load: Arc::default(),
         };
         let link = UdpLink {
             socket: Arc::clone(&self.socket),
@@ -93,9 +87,7 @@ impl UdpListener {
             client,
             flow: self.flows,
             waiting,
-            load: Arc::clone(&entry.load),
         };
-        entry.add(datagram);
         clients.insert(client, entry);
         Some(UdpIncoming(link))
     }
@@ -133,28 +125,7 @@ impl Clients {
 #[derive(Debug)]
 struct Entry {
     flow: u64,
-    queue: mpsc::Sender<Bytes>,
-    load: Arc<Load>,
-}
-
-/// What waits for a flow, and what could not.
-#[derive(Debug, Default)]
-struct Load {
-    bytes: AtomicUsize,
-    dropped: AtomicU64,
-}
-
-impl Entry {
-    fn add(&self, datagram: Bytes) {
-        let length = datagram.len();
-        // Only this side adds, so that the sum cannot pass the bound.
-        let fits = self.load.bytes.load(Relaxed) + length <= QUEUE_BYTES;
-        self.load.bytes.fetch_add(length, Relaxed);
-        if !fits || self.queue.try_send(datagram).is_err() {
-            self.load.bytes.fetch_sub(length, Relaxed);
-            self.load.dropped.fetch_add(1, Relaxed);
-        }
-    }
+    queue: Adding,
 }
 
 /// A client's first datagram.
@@ -184,17 +155,12 @@ pub struct UdpLink {
     clients: Arc<Clients>,
     client: SocketAddr,
     flow: u64,
-    waiting: mpsc::Receiver<Bytes>,
-    load: Arc<Load>,
+    waiting: Waiting,
 }
 
 impl Link for UdpLink {
     async fn recv(&mut self) -> io::Result<Option<Bytes>> {
-        let datagram = self.waiting.recv().await;
-        if let Some(datagram) = &datagram {
-            self.load.bytes.fetch_sub(datagram.len(), Relaxed);
-        }
-        Ok(datagram)
+        Ok(self.waiting.next().await)
     }
 
     async fn send(&mut self, datagram: &[u8]) -> io::Result<Sent> {
@@ -202,7 +168,7 @@ impl Link for UdpLink {
     }
 
     fn dropped(&self) -> u64 {
-        self.load.dropped.load(Relaxed)
+        self.waiting.dropped()
     }
 }
 
@@ -220,7 +186,7 @@ impl Drop for UdpLink {
 
 /// What a kernel's answer to a send means: that one datagram cannot go does not end
 /// a flow.
-pub(super) fn sent(result: io::Result<usize>) -> io::Result<Sent> {
+pub(in crate::proxy) fn sent(result: io::Result<usize>) -> io::Result<Sent> {
     match result {
         Ok(_) => Ok(Sent::Whole),
         Err(error) => match Errno::from_io_error(&error) {

@@ -121,3 +121,39 @@ proptest! {
         let _ = feed(&bytes, request);
     }
 }
+
+#[test]
+fn a_datagram_is_a_destination_and_what_is_behind_it() {
+    let head = |kind: u8, host: &[u8]| [&[0, 0, 0][..], &connect(kind, host, 53)[3..]].concat();
+    for (bytes, shown) in [
+        (head(1, &[10, 0, 0, 7]), "10.0.0.7:53"),
+        (head(3, b"\x03Box"), "box:53"),
+        (head(4, &[0; 16]), "[::]:53"),
+    ] {
+        for content in [&b""[..], b"content"] {
+            let whole = [&bytes[..], content].concat();
+            let (destination, length) = datagram(&whole).unwrap();
+            assert_eq!(
+                (destination.to_string().as_str(), length),
+                (shown, bytes.len())
+            );
+        }
+        for length in 0..bytes.len() {
+            assert_eq!(datagram(&bytes[..length]), None, "{length}");
+        }
+        let mut fragment = bytes;
+        fragment[2] = 1;
+        assert_eq!(datagram(&fragment), None);
+    }
+}
+
+#[test]
+fn an_answer_names_the_socket_for_datagrams() {
+    let v4 = Reply::Succeeded.bound("127.0.0.1:258".parse().unwrap());
+    assert_eq!(v4, [5, 0, 0, 1, 127, 0, 0, 1, 1, 2]);
+    let v6 = Reply::Succeeded.bound("[::1]:258".parse().unwrap());
+    assert_eq!(
+        (v6.len(), &v6[..4], &v6[19..]),
+        (22, &[5, 0, 0, 4][..], &[1, 1, 2][..])
+    );
+}
