@@ -27,6 +27,8 @@ mod peer_limits;
 mod proxy_protocol;
 #[path = "e2e/reload.rs"]
 mod reload;
+#[path = "e2e/reload_udp.rs"]
+mod reload_udp;
 #[path = "e2e/report.rs"]
 mod report;
 #[path = "e2e/reset.rs"]

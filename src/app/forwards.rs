@@ -12,7 +12,8 @@
 //! | `change` | other forwards while these run |
 //!
 //! Connections that are there keep the target, the gate's word and the times that
-//! they began with, whatever changes.
+//! they began with, whatever changes. Flows of datagrams share their forward's
+//! socket, so they end with it.
 
 mod begin;
 mod binding;
@@ -99,6 +100,8 @@ struct Running {
     description: Description,
     /// Ends its accept loop; what it has accepted goes on.
     stop: CancellationToken,
+    /// Ends what it has accepted.
+    abort: CancellationToken,
     /// Cancelled when its listener is closed.
     ended: CancellationToken,
     switch: Switch,
@@ -206,7 +209,8 @@ impl Forwards {
         };
         let settings = route::settings(&configured, config);
         let begin = Begin::new(&self.shared, &description, settings, &configured);
-        let (stop, ended) = (begin.shutdown.drain.clone(), begin.ended.clone());
+        let Shutdown { drain: stop, abort } = begin.shutdown.clone();
+        let ended = begin.ended.clone();
         let gate = || {
             let gate = self.shared.gate(&configured);
             Arc::new(Limited::new(gate, gate::limits(&configured)))
@@ -250,6 +254,7 @@ impl Forwards {
             configured,
             description,
             stop,
+            abort,
             ended,
             switch,
         }

@@ -35,7 +35,7 @@ impl Begin {
             slots: shared.slots(configured),
             shutdown: Shutdown {
                 drain: shared.shutdown.drain.child_token(),
-                abort: shared.shutdown.abort.clone(),
+                abort: shared.shutdown.abort.child_token(),
             },
             ended: CancellationToken::new(),
         }

@@ -20,8 +20,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 impl Forwards {
     /// Makes the forwards those of another configuration; the node's own settings are
-    /// those of `config`. Connections that are there go on as they are. Returns a line
-    /// for each forward that was touched.
+    /// those of `config`. Connections that are there go on as they are; flows of
+    /// datagrams end with their forward. Returns a line for each forward that was
+    /// touched.
     ///
     /// # Errors
     /// What could not be listened on; nothing has been changed then. Where a new forward
@@ -58,6 +59,13 @@ impl Forwards {
                 }
                 None => {
                     running.stop.cancel();
+                    if matches!(
+                        running.switch,
+                        Switch::UdpToMachine(..) | Switch::UdpToTailnet(_)
+                    ) {
+                        // They would keep the place for as long as they last.
+                        running.abort.cancel();
+                    }
                     done.push(format!("removed: {}", running.description));
                     gone.push(running);
                 }
