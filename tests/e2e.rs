@@ -35,6 +35,8 @@ mod report;
 mod reset;
 #[path = "e2e/socks5.rs"]
 mod socks5;
+#[path = "e2e/socks5_rules.rs"]
+mod socks5_rules;
 #[path = "e2e/ssh.rs"]
 mod ssh;
 #[path = "e2e/stage.rs"]

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use begin::Begin;
+use binding::Socks5;
 pub(super) use binding::{Binding, bind};
 use certificate::Keeper;
 use gate::{ExposeGate, TailnetGate};
@@ -44,12 +45,11 @@ use crate::config::{Config, Forward as Configured, Protocol, chain};
 use crate::exit::Exit;
 use crate::proxy;
 use crate::proxy::gate::Open;
-use crate::proxy::kernel::KernelListener;
 use crate::proxy::node::NodeTarget;
 use crate::proxy::peer_limits::Limited;
 use crate::proxy::resolve::Resolver;
 use crate::proxy::slots::Slots;
-use crate::proxy::socks::{Rules, SocksListener};
+use crate::proxy::socks::SocksListener;
 use crate::proxy::udp::{UdpSwitch, UdpTarget};
 use crate::shutdown::Shutdown;
 use crate::tailnet::Node;
@@ -144,8 +144,8 @@ impl Forwards {
             let running = self.serve(opened, config, node);
             self.running.push(running);
         }
-        if let Some((listen, listener)) = binding.socks5 {
-            self.serve_socks5(listen, listener, config, node);
+        if let Some(socks5) = binding.socks5 {
+            self.serve_socks5(socks5, config, node);
         }
         Ok(())
     }
@@ -260,13 +260,12 @@ impl Forwards {
         }
     }
 
-    fn serve_socks5(
-        &mut self,
-        listen: String,
-        listener: KernelListener,
-        config: &Config,
-        node: &Node,
-    ) {
+    fn serve_socks5(&mut self, socks5: Socks5, config: &Config, node: &Node) {
+        let Socks5 {
+            listen,
+            listener,
+            rules,
+        } = socks5;
         let description = Description {
             called: None,
             kind: "socks5",
@@ -282,7 +281,7 @@ impl Forwards {
             ended: CancellationToken::new(),
         };
         let listener =
-            SocksListener::new(listener, Rules::default(), route::asked_for(node.dialer()));
+            SocksListener::new(listener, rules, route::asked_for(node.dialer()));
         let dial: Chosen = route::chosen(node.dialer());
         self.begin(begin, listener, Open, dial);
         self.socks5 = Some(description);

@@ -11,6 +11,7 @@ use super::login::{self, Login};
 use super::service_address::{AdminAddress, AdminText, Socks5Text};
 use super::settings::Settings;
 use super::short_form::ShortForm;
+use super::socks5;
 use super::state_path;
 use super::tags::Tags;
 use super::{Config, NodeConfig, Timeouts};
@@ -47,6 +48,8 @@ pub(super) fn config(
         .ts_socks5_addr
         .ok()
         .and_then(|Socks5Text(address)| address);
+    let table = settings.socks5.take();
+    let socks5_rules = socks5::rules(table, settings);
     let sources = forwards::Sources {
         file,
         expose: read.ts_expose.ok(),
@@ -79,6 +82,7 @@ pub(super) fn config(
         memory_limit: read.ts_memory_limit.ok()?,
         admin,
         socks5,
+        socks5_rules,
         log: LogConfig {
             filter: read.ts_log.ok()?,
             format: read.ts_log_format.ok()?,

@@ -74,6 +74,7 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
         memory_limit,
         admin,
         socks5,
+        socks5_rules,
         log,
         file: _,
     } = old;
@@ -123,7 +124,10 @@ fn settings(old: &Config, new: &Config) -> Vec<&'static str> {
         ),
         ("TS_MEMORY_LIMIT", *memory_limit != new.memory_limit),
         ("TS_ADMIN_ADDR", *admin != new.admin),
-        ("TS_SOCKS5_ADDR", *socks5 != new.socks5),
+        (
+            "TS_SOCKS5_ADDR",
+            *socks5 != new.socks5 || !socks5_rules.is(&new.socks5_rules),
+        ),
         ("TS_LOG", *filter != new.log.filter),
         ("TS_LOG_FORMAT", *format != new.log.format),
         ("TS_LOG_UPLOAD", *upload != new.log.upload),

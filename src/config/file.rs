@@ -8,6 +8,7 @@
 
 mod entry;
 mod keys;
+mod socks5;
 mod source;
 
 use std::collections::BTreeMap;
@@ -18,14 +19,19 @@ use toml::de::{DeTable, DeValue};
 use super::forward::Forward;
 use super::problems::Mistake;
 use super::variable::{Group, Variable};
-use super::variables::VARIABLES;
+use super::variables::{self, VARIABLES};
 use keys::{Keys, Notes};
 
+pub(super) use socks5::Socks5Table;
 pub(super) use source::SourceError;
 
 /// What the key of a forward's table is.
 const EXPOSE: &str = "expose";
 const CONNECT: &str = "connect";
+
+/// The key of the proxy's table, and the variable that says where it listens.
+const SOCKS5: &str = "socks5";
+const SOCKS5_ADDR: &str = "TS_SOCKS5_ADDR";
 
 /// What a configuration file says.
 #[derive(Debug, Default)]
@@ -34,6 +40,8 @@ pub(super) struct File {
     pub(super) settings: Vec<Setting>,
     /// The forwards in it, each with the line of its table.
     pub(super) forwards: Vec<(usize, Forward)>,
+    /// Its table of the SOCKS5 proxy.
+    pub(super) socks5: Option<Socks5Table>,
     /// Whether it has tables of forwards, good or bad.
     pub(super) has_forwards: bool,
     /// What is wrong with it, by line.
@@ -81,6 +89,7 @@ impl File {
     fn take(&mut self, root: &DeTable<'_>, forwards: bool, notes: &mut Notes<'_>) {
         let root = Keys::new(root, "", 0);
         self.take_settings(&root, notes);
+        self.take_socks5(&root, notes);
         for key in [EXPOSE, CONNECT] {
             self.has_forwards |= root.find(key, notes).is_some();
             let tables = tables(&root, key, notes);
@@ -100,10 +109,10 @@ impl File {
             variables
                 .keys()
                 .map(String::as_str)
-                .chain([EXPOSE, CONNECT])
+                .chain([EXPOSE, CONNECT, SOCKS5])
         };
         for (key, line) in root.each(notes) {
-            if [EXPOSE, CONNECT].contains(&key) {
+            if [EXPOSE, CONNECT, SOCKS5].contains(&key) {
                 continue;
             }
             if let Some(variable) = variables.get(key) {
@@ -119,6 +128,35 @@ impl File {
                 notes.unknown(line, key, known());
             }
         }
+    }
+
+    fn take_socks5(&mut self, root: &Keys<'_, '_>, notes: &mut Notes<'_>) {
+        let Some((line, value)) = root.find(SOCKS5, notes) else {
+            return;
+        };
+        let DeValue::Table(table) = value else {
+            notes.note(line, SOCKS5, "is no table: write [socks5]");
+            return;
+        };
+        let keys = Keys::new(table, SOCKS5, line);
+        if let (Some((line, _)), Some(variable)) =
+            (keys.find("listen", notes), variables::find(SOCKS5_ADDR))
+        {
+            if self
+                .settings
+                .iter()
+                .any(|other| other.variable.name == SOCKS5_ADDR)
+            {
+                notes.note(line, "socks5.listen", "is set by socks5_addr already");
+            } else if let Some(text) = keys.joined("listen", variable.rule, notes) {
+                self.settings.push(Setting {
+                    variable,
+                    line,
+                    text,
+                });
+            }
+        }
+        self.socks5 = Some(socks5::table(&keys, notes));
     }
 
     fn take_forwards(&mut self, tables: &[Keys<'_, '_>], notes: &mut Notes<'_>) {

@@ -110,7 +110,7 @@ fn credential(settings: &mut Settings) -> Option<Secret> {
 }
 
 /// Where a file's mode does not matter.
-fn exempt(settings: &Settings) -> Vec<PathBuf> {
+pub(super) fn exempt(settings: &Settings) -> Vec<PathBuf> {
     let credentials = credentials_directory(settings).into_iter();
     credentials.chain([PathBuf::from("/run/secrets")]).collect()
 }

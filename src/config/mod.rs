@@ -15,6 +15,7 @@ mod assemble;
 mod changes;
 mod connection_count;
 mod control_url;
+pub mod destination;
 pub mod duration;
 mod file;
 mod foreign;
@@ -40,6 +41,7 @@ mod settings;
 mod short_form;
 pub mod socket_access;
 pub mod socket_path;
+mod socks5;
 mod state_path;
 mod summary;
 mod switch;
@@ -58,6 +60,7 @@ pub use address::{Host, Target};
 pub use allow::{Allow, Identity};
 pub use changes::{Changes, changes};
 pub use control_url::ControlUrl;
+pub use destination::Destination;
 pub use forward::{Forward, ForwardOptions, ProxyProtocol};
 pub use forward_text::ForwardError;
 pub use forwards::ForwardArguments;
@@ -70,6 +73,7 @@ pub use secret::{REDACTED, Secret, redact};
 pub use service_address::AdminAddress;
 pub use socket_access::{Account, SocketAccess};
 pub use socket_path::SocketPath;
+pub use socks5::{Socks5Login, Socks5Rules};
 pub use summary::Summary;
 pub use tags::Tag;
 
@@ -92,6 +96,8 @@ pub struct Config {
     pub admin: Option<AdminAddress>,
     /// Where the SOCKS5 proxy listens; `None` is nowhere.
     pub socks5: Option<SocketAddr>,
+    /// What the SOCKS5 proxy asks of its clients.
+    pub socks5_rules: Socks5Rules,
     /// What is logged.
     pub log: LogConfig,
     /// The configuration file, when there is one.

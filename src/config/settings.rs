@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use super::file::{File, Setting};
+use super::file::{File, Setting, Socks5Table};
 use super::foreign;
 use super::forward::Forward;
 use super::origin::{FileName, Origin, Origins};
@@ -52,6 +52,8 @@ pub(super) struct Settings {
     /// The file, when one is configured, well or badly.
     pub(super) file: Option<FileName>,
     surroundings: BTreeMap<&'static str, OsString>,
+    /// The file's table of the SOCKS5 proxy.
+    pub(super) socks5: Option<Socks5Table>,
     /// What is wrong so far.
     pub(super) mistakes: Vec<Mistake>,
     /// What is odd so far.
@@ -131,6 +133,7 @@ impl Settings {
             }
         }
         self.mistakes.extend(file.mistakes);
+        self.socks5 = file.socks5;
         self.file = Some(name.with_forwards(file.has_forwards));
         file.forwards
     }

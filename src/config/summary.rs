@@ -63,7 +63,10 @@ impl Summary<'_> {
                 name: variable.name,
                 origin: self.origins.map_or("", |all| all.of(variable.name)),
                 value: value(self.config, variable.name)?,
-                details: Vec::new(),
+                details: match variable.name {
+                    "TS_SOCKS5_ADDR" => socks5(self.config),
+                    _ => Vec::new(),
+                },
             })
         });
         rows.collect()
@@ -156,6 +159,17 @@ fn value(config: &Config, name: &str) -> Option<String> {
 
 fn or(none: &str, value: Option<impl fmt::Display>) -> String {
     value.map_or_else(|| none.to_owned(), |value| value.to_string())
+}
+
+/// What the SOCKS5 proxy asks of its clients.
+fn socks5(config: &Config) -> Vec<String> {
+    let rules = &config.socks5_rules;
+    let login = rules.login.as_ref().map(|_| "password".to_owned());
+    let allow = rules.allow.iter().flatten();
+    login
+        .into_iter()
+        .chain(allow.map(|entry| format!("allow {entry}")))
+        .collect()
 }
 
 /// A forward's name and its options that are set.

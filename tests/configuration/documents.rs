@@ -10,7 +10,9 @@ use tailport::config::{self, Arguments, Forward, Parsed, Protocol};
 use crate::environment;
 
 /// The keys of a forward's table.
-const FORWARD_KEYS: [&str; 12] = [
+const FORWARD_KEYS: [&str; 14] = [
+    "peer_connections",
+    "peer_connections_per_second",
     "name",
     "listen",
     "target",

@@ -247,3 +247,77 @@ fn a_path_with_strange_characters_does_not_garble_a_mistake() {
     let line = problems.mistakes[0].to_string();
     assert!(!line.contains(char::is_control), "{line:?}");
 }
+
+#[test]
+fn the_socks5_table_says_who_may_use_the_proxy_and_where_it_leads() {
+    let secrets = tempfile::tempdir().unwrap();
+    let password = secrets.path().join("password");
+    fs::write(&password, "open-sesame\n").unwrap();
+    let table = format!(
+        "[socks5]\nlisten = 1080\nuser = 'alice'\npassword_file = '{}'\nallow = ['db:1', '*.lan']\n",
+        password.display()
+    );
+    let file = File::new(&table);
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o604)).unwrap();
+    let found = file.mistakes(&[]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].contains("socks5.password_file: is open to other users"),
+        "{found:#?}"
+    );
+
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let parsed = file.with(&[]).unwrap();
+    let rules = &parsed.config.socks5_rules;
+    let login = rules.login.as_ref().unwrap();
+    assert_eq!(
+        (login.user.as_str(), login.password.expose()),
+        ("alice", "open-sesame")
+    );
+    assert_eq!(rules.allow.as_ref().unwrap().len(), 2);
+    assert_eq!(parsed.config.socks5.unwrap().to_string(), "127.0.0.1:1080");
+    let shown = format!("{}{:?}", parsed.summary(), parsed.config);
+    assert!(
+        shown.contains("allow *.lan") && !shown.contains("sesame"),
+        "{shown}"
+    );
+
+    let over = file.with(&[("TS_SOCKS5_ADDR", "127.0.0.1:9")]).unwrap();
+    assert_eq!(over.config.socks5.unwrap().to_string(), "127.0.0.1:9");
+    assert!(over.config.socks5_rules.login.is_some());
+    let changed = config::changes(&parsed.config, &over.config);
+    assert_eq!(changed.restart_needed, ["TS_SOCKS5_ADDR"]);
+}
+
+#[test]
+fn a_socks5_table_that_protects_less_than_it_seems_to_is_refused() {
+    for (table, wanted) in [
+        ("listen = 1\nuser = 'a'", "socks5.password_file: is missing"),
+        (
+            "listen = 1\npassword_file = '/nowhere/p'",
+            "socks5.user: is missing",
+        ),
+        ("allow = 'a'", "socks5.listen: is missing"),
+        ("listen = 1\nallow = []", "socks5.allow: is an empty list"),
+        (
+            "listen = 1\nallow = '10.0.0.1/8'",
+            "socks5.allow: \"10.0.0.1/8\"",
+        ),
+        ("listen = 1\nalow = 'a'", "did you mean allow?"),
+        (
+            "listen = 1\nuser = 'a'\npassword_file = '/nowhere/p'",
+            "socks5.password_file: ",
+        ),
+    ] {
+        // Something to forward, so that nothing else is wrong.
+        let found = File::new(&format!("[socks5]\n{table}\n")).mistakes(&[("TS_EXPOSE", "22")]);
+        assert_eq!(found.len(), 1, "{table}: {found:#?}");
+        assert!(found[0].contains(wanted), "{table}: {found:#?}");
+    }
+    let twice = "socks5_addr = 1080\n[socks5]\nlisten = 1081\n";
+    let found = File::new(twice).mistakes(&[]);
+    assert!(
+        found[0].contains("is set by socks5_addr already"),
+        "{found:#?}"
+    );
+}

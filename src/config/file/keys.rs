@@ -71,6 +71,7 @@ impl<'a> Notes<'a> {
         let why = match nearest(bare, known) {
             Some(meant) => format!("is unknown; did you mean {meant}?"),
             None if table.is_empty() => "is unknown".to_owned(),
+            None if table == super::SOCKS5 => format!("is unknown in [{table}]"),
             None => format!("is unknown in [[{table}]]"),
         };
         self.note(line, key, why);
