@@ -13,6 +13,8 @@ mod cap;
 mod configuration;
 #[path = "e2e/dial.rs"]
 mod dial;
+#[path = "e2e/dns.rs"]
+mod dns;
 #[path = "e2e/half_close.rs"]
 mod half_close;
 #[path = "e2e/login_code.rs"]
@@ -35,6 +37,8 @@ mod report;
 mod reset;
 #[path = "e2e/socks5.rs"]
 mod socks5;
+#[path = "e2e/socks5_clients.rs"]
+mod socks5_clients;
 #[path = "e2e/socks5_rules.rs"]
 mod socks5_rules;
 #[path = "e2e/ssh.rs"]

@@ -280,8 +280,7 @@ impl Forwards {
             shutdown: self.shared.shutdown.clone(),
             ended: CancellationToken::new(),
         };
-        let listener =
-            SocksListener::new(listener, rules, route::asked_for(node.dialer()));
+        let listener = SocksListener::new(listener, rules, route::asked_for(node.dialer()));
         let dial: Chosen = route::chosen(node.dialer());
         self.begin(begin, listener, Open, dial);
         self.socks5 = Some(description);

@@ -1,6 +1,12 @@
-//! Datagrams through the built program: an expose and a connect with `/udp`.
+//! Datagrams through the built program: a local port of one node leads to a port of
+//! another one, which leads to a server of this machine.
 
+use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,99 +16,257 @@ use crate::support::patience::PATIENCE;
 use crate::support::settings::Settings;
 use crate::support::tailport::Tailport;
 
-/// After how long a datagram counts as lost.
+/// The port of the tailnet.
+const PORT: u16 = 7053;
+
+/// The most that one datagram holds over IPv4.
+const LARGEST: usize = 65507;
+
+const CLIENTS: usize = 1000;
+
+/// After how long a datagram counts as lost and is sent again.
 const LOST: Duration = Duration::from_secs(1);
 
-fn socket() -> UdpSocket {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("binding to loopback");
-    socket.set_read_timeout(Some(LOST)).expect("a timeout");
-    socket
+/// How often a thread looks whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A UDP server on loopback that remembers who has asked.
+pub(crate) struct Responder {
+    address: SocketAddr,
+    sources: Arc<Mutex<HashSet<SocketAddr>>>,
+    stopped: Arc<AtomicBool>,
 }
 
-/// Sends back every datagram, until the process ends.
-fn echo() -> SocketAddr {
-    let socket = socket();
-    let address = socket.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 65536];
-        loop {
-            if let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                let _ = socket.send_to(&buffer[..length], from);
+impl Responder {
+    /// Answers every datagram with what `answer` makes of it.
+    pub(crate) fn new(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Self {
+        let socket = socket();
+        socket.set_read_timeout(Some(LOOK)).expect("a timeout");
+        let responder = Self {
+            address: socket.local_addr().expect("an address"),
+            sources: Arc::default(),
+            stopped: Arc::default(),
+        };
+        let (sources, stopped) = (responder.sources.clone(), responder.stopped.clone());
+        thread::spawn(move || {
+            let mut space = vec![0; LARGEST + 1];
+            while !stopped.load(SeqCst) {
+                let Ok((length, from)) = socket.recv_from(&mut space) else {
+                    continue;
+                };
+                let mut known = sources.lock().unwrap_or_else(PoisonError::into_inner);
+                known.insert(from);
+                drop(known);
+                let _ = socket.send_to(&answer(&space[..length]), from);
             }
-        }
-    });
-    address
+        });
+        responder
+    }
+
+    fn echo() -> Self {
+        Self::new(<[u8]>::to_vec)
+    }
+
+    /// How many have asked so far, by their addresses.
+    fn sources(&self) -> usize {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.len()
+    }
 }
 
-/// Sends a datagram until it comes back.
-#[track_caller]
-fn echoed(client: &UdpSocket, datagram: &[u8]) {
-    let mut answer = vec![0; 65536];
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        client.send(datagram).expect("sending");
-        if client
-            .recv(&mut answer)
-            .is_ok_and(|length| answer[..length] == *datagram)
-        {
-            return;
+impl Drop for Responder {
+    fn drop(&mut self) {
+        self.stopped.store(true, SeqCst);
+    }
+}
+
+/// Two nodes with a way for datagrams through both.
+pub(crate) struct Way {
+    exposing: Tailport,
+    connecting: Tailport,
+    pub(crate) entry: SocketAddr,
+}
+
+impl Way {
+    /// A way to a server, with something more in the settings of each node.
+    pub(crate) fn to(
+        server: &Responder,
+        exposing: impl FnOnce(Settings) -> Settings,
+        connecting: impl FnOnce(Settings) -> Settings,
+    ) -> Self {
+        let json = || stage::settings().set("TS_LOG_FORMAT", "json");
+        let exposing = exposing(json())
+            .set("TS_EXPOSE", format!("{PORT}/udp={}", server.address))
+            .start(stage::tailnet());
+        let target = exposing.at(PORT);
+        let connecting = connecting(json())
+            .set("TS_CONNECT", format!("127.0.0.1:0/udp={target}"))
+            .start(stage::tailnet());
+        let listen = &connecting.ready().forwards[0].listen;
+        let entry = listen.strip_suffix("/udp").expect("it says what it is");
+        let entry = entry.parse().expect("an address");
+        Self {
+            exposing,
+            connecting,
+            entry,
         }
     }
-    panic!("{} bytes never came back", datagram.len());
+
+    fn client(&self) -> UdpSocket {
+        let socket = socket();
+        socket.connect(self.entry).expect("naming the entry");
+        socket
+    }
 }
 
-/// The closing line of a flow that has brought an answer.
+fn socket() -> UdpSocket {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket on loopback")
+}
+
+/// The way of the tests that leave it as it is, and its echo.
+fn shared() -> &'static (Way, Responder) {
+    static SHARED: OnceLock<(Way, Responder)> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let echo = Responder::echo();
+        let more = |settings: Settings| settings.set("TS_MAX_CONNECTIONS", "1100");
+        (Way::to(&echo, more, more), echo)
+    })
+}
+
+/// Sends a datagram until it comes back whole; nothing but what was sent before may
+/// come instead.
 #[track_caller]
-fn closing(node: &Tailport) -> Value {
+fn echoed(client: &UdpSocket, datagram: &[u8], before: &[Vec<u8>]) {
+    client.set_read_timeout(Some(LOST)).expect("a timeout");
+    let start = Instant::now();
+    let mut space = vec![0; LARGEST + 1];
+    while start.elapsed() < PATIENCE {
+        client.send(datagram).expect("sending");
+        while let Ok(length) = client.recv(&mut space) {
+            if space[..length] == *datagram {
+                return;
+            }
+            let late = before.iter().any(|old| *old == space[..length]);
+            assert!(late, "{length} bytes that nobody sent");
+        }
+    }
+    panic!("a datagram of {} bytes did not come back", datagram.len());
+}
+
+/// The closing line of a flow.
+#[track_caller]
+fn flow_ended(node: &Tailport) -> Value {
     let parsed = |line: &str| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        let answered = line["to_peer_datagrams"].as_u64() > Some(0);
-        (line["message"] == "flow ended" && answered).then_some(line)
+        let value: Value = serde_json::from_str(line).ok()?;
+        (value["message"] == "flow ended").then_some(value)
     };
-    let line = node.wait_for_log("a flow's end", |line| parsed(line).is_some());
-    parsed(&line).expect("the same line")
+    let line = node.wait_for_log("the end of a flow", |line| parsed(line).is_some());
+    parsed(&line).expect("it was parsed before")
 }
 
 #[test]
-fn datagrams_go_through_two_nodes_whole_and_their_flow_ends_when_nothing_moves() {
-    let settings = || {
-        Settings::on(stage::tailnet())
-            .set("TS_IDLE_TIMEOUT", "2s")
-            .set("TS_LOG_FORMAT", "json")
-    };
-    let target = echo();
-    let mut exposing = settings()
-        .set("TS_EXPOSE", format!("7000/udp={target}"))
-        .start(stage::tailnet());
-    let to = exposing.at(7000);
-    let mut connecting = settings()
-        .set("TS_CONNECT", format!("127.0.0.1:0/udp={to}"))
-        // The first one to be sent through may have to wait for the handshake.
-        .set("TS_DIAL_TIMEOUT", "20s")
-        .start(stage::tailnet());
-    let forward = &connecting.ready().forwards[0];
-    let entry = forward.listen.strip_suffix("/udp").expect("a UDP listener");
-    let entry: SocketAddr = entry.parse().expect("an address");
-
-    let client = socket();
-    client.connect(entry).expect("connecting");
-    for length in [1, 1200, 0, 9000] {
-        echoed(&client, &vec![7; length]);
+fn datagrams_keep_their_boundaries_from_nothing_to_the_largest_that_fits() {
+    let (way, _) = shared();
+    let client = way.client();
+    let mut before = Vec::new();
+    for size in [1, 0, 1200, 1252, 1253, 9000, LARGEST, 1] {
+        let mut datagram = vec![0; size];
+        fastrand::Rng::with_seed(size as u64 + 1).fill(&mut datagram);
+        echoed(&client, &datagram, &before);
+        before.push(datagram);
     }
-    let line = closing(&connecting);
-    assert_eq!(line["ended"], "idle", "{line}");
-    assert_eq!(line["target"], to.to_string());
-    let peer = client.local_addr().expect("an address").to_string();
-    assert_eq!(line["peer"], peer);
-    let line = closing(&exposing);
-    assert_eq!(line["target"], target.to_string());
-    let peer = line["peer"].as_str().expect("an address");
-    assert!(peer.starts_with(&format!("{}:", connecting.address())));
+}
 
-    // A flow that is there does not hold up the end.
-    echoed(&client, b"last");
-    for node in [&mut connecting, &mut exposing] {
-        node.terminate();
-        assert_eq!(node.wait_code(PATIENCE), 0);
+/// Sends each client's number until every one has its own back.
+fn round(clients: &[UdpSocket], round: usize) {
+    let text = |number: usize| format!("client {number}, round {round}").into_bytes();
+    let start = Instant::now();
+    let mut waiting: Vec<usize> = (0..clients.len()).collect();
+    let mut space = [0; 64];
+    while !waiting.is_empty() {
+        let left = waiting.len();
+        assert!(start.elapsed() < PATIENCE, "{left} clients have no answer");
+        for number in &waiting {
+            clients[*number].send(&text(*number)).expect("sending");
+        }
+        let sent = Instant::now();
+        while !waiting.is_empty() && sent.elapsed() < LOST {
+            waiting.retain(|number| match clients[*number].recv(&mut space) {
+                Ok(length) => {
+                    let got = String::from_utf8_lossy(&space[..length]).into_owned();
+                    let own = format!("client {number}, round ");
+                    assert!(got.starts_with(&own), "client {number} got {got:?}");
+                    space[..length] != *text(*number)
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+                    true
+                }
+            });
+            thread::sleep(Duration::from_millis(1));
+        }
     }
+}
+
+#[test]
+fn a_thousand_clients_at_once_get_their_own_answers_and_nobody_elses() {
+    let (way, _) = shared();
+    let clients: Vec<_> = (0..CLIENTS).map(|_| way.client()).collect();
+    for client in &clients {
+        client.set_nonblocking(true).expect("setting a flag");
+    }
+    round(&clients, 1);
+    // All of them are still flows, and go on as the same ones.
+    round(&clients, 2);
+    for node in [&way.exposing, &way.connecting] {
+        let log = node.log();
+        assert!(!log.contains("connections refused"), "{log}");
+    }
+}
+
+#[test]
+fn clients_over_the_cap_of_either_node_are_refused_and_reach_nothing() {
+    let echo = Responder::echo();
+    let cap = |most: &'static str| move |s: Settings| s.set("TS_MAX_CONNECTIONS", most);
+    let way = Way::to(&echo, cap("2"), cap("3"));
+    let served = [way.client(), way.client()];
+    for client in &served {
+        echoed(client, b"?", &[]);
+    }
+    for node in [&way.exposing, &way.connecting] {
+        let over = way.client();
+        over.send(b"!").expect("sending");
+        node.wait_for_text("connections refused");
+    }
+    for client in &served {
+        echoed(client, b"still there", &[b"?".to_vec()]);
+    }
+    assert_eq!(echo.sources(), 2, "flows at the target");
+}
+
+#[test]
+fn a_silent_flow_ends_by_its_idle_time_and_its_client_may_begin_another() {
+    let echo = Responder::echo();
+    let idle = |settings: Settings| settings.set("TS_IDLE_TIMEOUT", "1s");
+    let way = Way::to(&echo, idle, idle);
+    let client = way.client();
+    echoed(&client, &[7; 100], &[]);
+    for (node, kind) in [(&way.exposing, "expose"), (&way.connecting, "connect")] {
+        let line = flow_ended(node);
+        assert_eq!(line["ended"], "idle", "{line}");
+        assert_eq!(line["ended_by"], "tailport", "{line}");
+        let forward = line["forward"].as_str().expect("a text");
+        assert!(forward.starts_with(kind), "{line}");
+        for way in ["to_target", "to_peer"] {
+            let datagrams = &line[format!("{way}_datagrams")];
+            let datagrams = datagrams.as_u64().expect("a number");
+            assert!(datagrams >= 1, "{line}");
+            assert_eq!(line[way], datagrams * 100, "{line}");
+        }
+    }
+    let line = flow_ended(&way.exposing);
+    assert_eq!(line["target"], echo.address.to_string(), "{line}");
+    assert_eq!(echo.sources(), 1, "flows at the target");
+    echoed(&client, b"again", &[vec![7; 100]]);
+    assert_eq!(echo.sources(), 2, "flows at the target");
 }
