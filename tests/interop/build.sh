@@ -64,6 +64,8 @@ apt-cache show prometheus >/dev/null 2>&1 || apt-get update -qq >&2 || true
 unpack prometheus
 # shellcheck disable=SC2046 # lists of packages
 unpack haproxy $(lacking haproxy)
+# shellcheck disable=SC2046
+unpack netcat-openbsd $(lacking netcat-openbsd)
 # The browser is large, and one test's.
 # shellcheck disable=SC2046
 [ -z "${PAGE:-}" ] || unpack chromium chromium-common $(lacking chromium)

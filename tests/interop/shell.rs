@@ -10,6 +10,7 @@ use crate::support::child::Child;
 use crate::support::content::{self, MIB};
 use crate::support::home::Home;
 use crate::support::patience::{PATIENCE, eventually};
+use crate::unpacked;
 use crate::world;
 
 const LENGTH: u64 = 64 * MIB;
@@ -43,6 +44,24 @@ fn ssh_and_scp_reach_a_server_through_connect() {
     visit(&world.ours, node.local(), &keys);
 }
 
+#[test]
+#[ignore = "needs root and network namespaces: make interop"]
+fn ssh_and_scp_reach_a_server_by_a_proxy_command_that_speaks_socks5() {
+    let world = world::turn();
+    let mut keys = Keys::new();
+    let sshd = Sshd::start(
+        &world.tun.host,
+        SocketAddr::new(world.tun.v4(), 2222),
+        &keys,
+    );
+    let node = world.start(&world.settings().set("TS_SOCKS5_ADDR", "127.0.0.1:0"));
+    let mut forwards = node.ready().forwards.iter();
+    let socks5 = forwards.find(|forward| forward.kind == "socks5").unwrap();
+    let nc = unpacked::command_line("bin/nc.openbsd");
+    keys.proxy_command = Some(format!("{nc} -X 5 -x {} %h %p", socks5.listen));
+    visit(&world.ours, sshd.address, &keys);
+}
+
 /// Runs a command, copies a file there and back, and looks at it on both ends.
 #[track_caller]
 fn visit(from: &Host, server: SocketAddr, keys: &Keys) {
@@ -74,8 +93,11 @@ fn visit(from: &Host, server: SocketAddr, keys: &Keys) {
     assert_eq!(returned, sent);
 }
 
-/// A server's key and a user's.
-struct Keys(Home);
+/// A server's key and a user's, and how the user's client gets to the server.
+struct Keys {
+    home: Home,
+    proxy_command: Option<String>,
+}
 
 impl Keys {
     fn new() -> Self {
@@ -85,11 +107,14 @@ impl Keys {
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]);
             succeed(keygen.arg(home.path().join(name)));
         }
-        Self(home)
+        Self {
+            home,
+            proxy_command: None,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.home.path().join(name)
     }
 
     /// A client that asks nobody anything and trusts the server it finds.
@@ -108,6 +133,9 @@ impl Keys {
             "-o",
             "UserKnownHostsFile=/dev/null",
         ]);
+        if let Some(proxy) = &self.proxy_command {
+            command.arg("-o").arg(format!("ProxyCommand={proxy}"));
+        }
         command.arg("-i").arg(self.path("user"));
         command.args([port_flag, &server.port().to_string()]);
         command.stdin(std::process::Stdio::null());

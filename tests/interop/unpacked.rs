@@ -32,6 +32,19 @@ pub(crate) fn program(path: &str) -> Command {
     command
 }
 
+/// The beginning of a shell's command line that runs a program in it.
+#[track_caller]
+pub(crate) fn command_line(path: &str) -> String {
+    let command = program(path);
+    let mut words = vec!["env".to_owned()];
+    for (name, value) in command.get_envs() {
+        let value = value.unwrap_or_default().to_string_lossy();
+        words.push(format!("{}={value}", name.to_string_lossy()));
+    }
+    words.push(command.get_program().to_string_lossy().into_owned());
+    words.join(" ")
+}
+
 /// The directories of an architecture's libraries; no package has to have one.
 fn libraries(root: &Path) -> OsString {
     let parents = ["usr/lib", "lib"].map(|parent| root.join(parent));
