@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 pub(super) use self::{
     carry::{FlowEnd, IDLE_IN_DRAIN, Tally, carry},
     flow::dial,
-    listener::{LONGEST, sent},
+    listener::{LONGEST, gone, sent},
     queue::{Adding, Waiting, queue},
 };
 use self::{flow::Context, serve::ServeLoop};

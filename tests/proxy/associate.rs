@@ -12,7 +12,9 @@ use tailport::{
     proxy::{
         Forward, Settings,
         destination::Destination,
+        endpoint::Accept,
         gate::Open,
+        kernel::{Access, UnixListener},
         relay::Limits,
         slots::Slots,
         socks::{Rules, SocksListener, SocksTarget},
@@ -22,7 +24,7 @@ use tailport::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UdpSocket},
+    net::{TcpStream, UdpSocket, UnixStream},
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -36,9 +38,19 @@ use crate::{
 
 /// Leads to this machine.
 async fn socks(rules: Rules, idle: Duration, cap: usize) -> Serving {
+    let (address, accept) = listener().await;
+    socks_on(address, accept, rules, idle, cap)
+}
+
+fn socks_on(
+    address: SocketAddr,
+    accept: impl Accept,
+    rules: Rules,
+    idle: Duration,
+    cap: usize,
+) -> Serving {
     log::keep();
     let names = Names::new();
-    let (address, accept) = listener().await;
     let (slots, metrics) = (Slots::new(cap), Arc::new(Metrics::default()));
     let forward = Forward {
         name: "test".into(),
@@ -428,6 +440,12 @@ async fn a_destination_that_is_away_breaks_nothing_else() {
         client.send(&named("unknown", 53), b"anybody?").await;
         client.echoed(&header(target), b"ping").await;
     }
+    let metrics = &serving.metrics;
+    until("what nobody got was not counted", || {
+        let counts = metrics.snapshot();
+        counts.dropped_datagrams >= 3 && counts.dial_errors.contains_key("unknown_name")
+    })
+    .await;
     drop(client);
     ended(&serving, Ended::Clean).await;
     finish(serving, Ended::Clean, 4).await;
@@ -445,5 +463,20 @@ async fn without_the_password_there_is_none() {
     client.write_all(&asked).await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(drain(&mut client).await.0, [5, 2, 1, 1]);
+    finish(serving, Ended::OpenFailed, 3).await;
+}
+
+#[tokio::test]
+async fn a_client_without_an_address_is_told_that_it_cannot_have_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socks");
+    let accept = UnixListener::bind(&path, Access::default()).await.unwrap();
+    let serving = socks_on(unknown(), accept, Rules::default(), Duration::ZERO, 3);
+    let mut client = UnixStream::connect(&path).await.unwrap();
+    let asked = [&[5, 1, 0, 5, 3][..], &header(unknown())[2..]].concat();
+    client.write_all(&asked).await.unwrap();
+    client.shutdown().await.unwrap();
+    let heard = drain(&mut client).await.0;
+    assert_eq!(heard, [5, 0, 5, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
     finish(serving, Ended::OpenFailed, 3).await;
 }

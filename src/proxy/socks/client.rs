@@ -16,7 +16,7 @@ use super::{
     super::{
         destination::{Destination, Host},
         origin::Origin,
-        udp::{LONGEST, Link, Sent, Waiting, sent},
+        udp::{LONGEST, Link, Sent, Waiting, gone, sent},
     },
     messages,
 };
@@ -71,7 +71,7 @@ impl Client {
     /// The next datagram of the client; what others send is ignored. Cancel safe.
     pub(super) async fn recv(&self) -> io::Result<Received> {
         loop {
-            let (datagram, from) = poll_fn(|cx| {
+            let received = poll_fn(|cx| {
                 // On the stack while it is asked, so that an idle client holds no buffer.
                 let mut space = [MaybeUninit::uninit(); LONGEST];
                 let mut buffer = ReadBuf::uninit(&mut space);
@@ -79,7 +79,12 @@ impl Client {
                 let datagram = Bytes::copy_from_slice(buffer.filled());
                 Poll::Ready(io::Result::Ok((datagram, from)))
             })
-            .await?;
+            .await;
+            let (datagram, from) = match received {
+                Ok(received) => received,
+                Err(error) if gone(&error) => continue,
+                Err(error) => return Err(error),
+            };
             let port = self.address.get().map(SocketAddr::port).or(self.port);
             if from.ip() != self.host || port.is_some_and(|port| port != from.port()) {
                 continue;

@@ -196,7 +196,9 @@ pub(in crate::proxy) fn sent(result: io::Result<usize>) -> io::Result<Sent> {
     }
 }
 
-fn gone(error: &io::Error) -> bool {
+/// Whether a socket that has no peer of its own says what became of something that it
+/// had sent, which is no reason to stop reading it.
+pub(in crate::proxy) fn gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
