@@ -14,7 +14,7 @@ use tailport::{
         destination::Destination,
         endpoint::Accept,
         gate::Open,
-        kernel::{Access, UnixListener},
+        kernel::{Access, KernelListener, UnixListener},
         relay::Limits,
         slots::Slots,
         socks::{Rules, SocksListener, SocksTarget},
@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     log,
-    serving::{Serving, kernel_target, listener},
+    serving::{KEEPALIVE, Serving, kernel_target, listener},
     socks::{Names, login, reach},
     support::{PATIENCE, drain, is_reset, pattern},
 };
@@ -95,19 +95,27 @@ async fn associate(proxy: SocketAddr, from: SocketAddr) -> (TcpStream, SocketAdd
     let mut tcp = TcpStream::connect(proxy).await.unwrap();
     let said = [&[5, 1, 0, 5, 3][..], &header(from)[2..]].concat();
     tcp.write_all(&said).await.unwrap();
-    let mut heard = [0; 12];
+    let mut heard = [0; 6];
     tcp.read_exact(&mut heard).await.unwrap();
-    assert_eq!(heard[..6], [5, 0, 5, 0, 0, 1]);
-    let ip = <[u8; 4]>::try_from(&heard[6..10]).unwrap();
-    let port = u16::from_be_bytes([heard[10], heard[11]]);
-    (tcp, (IpAddr::from(ip), port).into())
+    assert_eq!(heard[..5], [5, 0, 5, 0, 0]);
+    let ip = if heard[5] == 1 {
+        let mut v4 = [0; 4];
+        tcp.read_exact(&mut v4).await.unwrap();
+        IpAddr::from(v4)
+    } else {
+        let mut v6 = [0; 16];
+        tcp.read_exact(&mut v6).await.unwrap();
+        IpAddr::from(v6)
+    };
+    let port = tcp.read_u16().await.unwrap();
+    (tcp, (ip, port).into())
 }
 
 impl Client {
     async fn new(proxy: SocketAddr) -> Self {
         let (tcp, entry) = associate(proxy, unknown()).await;
         assert_eq!(entry.ip(), proxy.ip());
-        let udp = socket().await;
+        let udp = UdpSocket::bind((entry.ip(), 0)).await.unwrap();
         udp.connect(entry).await.unwrap();
         Self { tcp, udp }
     }
@@ -270,6 +278,20 @@ async fn datagrams_go_where_they_say_and_come_back_under_the_same_name() {
     assert_eq!(line["ended_by"], "peer");
     let counts = metrics.snapshot();
     assert_eq!((counts.to_target, counts.to_peer), (bytes, bytes));
+}
+
+#[tokio::test]
+async fn a_client_that_came_by_ipv6_is_served_there() {
+    let target = echo().await;
+    let any = "[::1]:0".parse().unwrap();
+    let accept = KernelListener::bind(any, KEEPALIVE).await.unwrap();
+    let address = accept.local_addr().unwrap();
+    let serving = socks_on(address, accept, Rules::default(), Duration::ZERO, 3);
+    let client = Client::new(address).await;
+    client.echoed(&header(target), b"ping").await;
+    drop(client);
+    ended(&serving, Ended::Clean).await;
+    finish(serving, Ended::Clean, 3).await;
 }
 
 #[tokio::test]
