@@ -96,8 +96,16 @@ impl Program<'_> {
         doors: &Doors,
         mut requests: Requests,
     ) -> Result<(), Failure> {
-        forwards.start(binding, self.config, node).await?;
-        doors.open_on(node).await?;
+        let open = async {
+            forwards.start(binding, self.config, node).await?;
+            doors.open_on(node).await
+        };
+        // A first certificate takes its time, and nobody has to wait for it to stop.
+        tokio::select! {
+            biased;
+            () = self.shutdown.drain.cancelled() => return Ok(()),
+            opened = open => opened?,
+        }
         let mut watching = pin!(watch::node(
             node.watch()?,
             self.status,
@@ -116,20 +124,33 @@ impl Program<'_> {
                 failed = &mut watching => return Err(failed),
                 request = requests.next() => request,
             };
-            match request {
-                Request::Reload(reply) => {
-                    let done = reload::reload(self.source, self.config, forwards, node).await;
-                    let _ = reply.send(done);
+            let ends = tokio::select! {
+                biased;
+                () = self.shutdown.drain.cancelled() => true,
+                ends = self.obey(request, forwards, node) => ends,
+            };
+            if ends {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what was asked for; says whether that ends the program.
+    async fn obey(&self, request: Request, forwards: &mut Forwards, node: &Node) -> bool {
+        match request {
+            Request::Reload(reply) => {
+                let done = reload::reload(self.source, self.config, forwards, node).await;
+                let _ = reply.send(done);
+                false
+            }
+            Request::Logout(reply) => {
+                let done = node.logout().await;
+                let ends = done.is_ok();
+                let _ = reply.send(done.map_err(|error| Refusal::Failed(error.to_string())));
+                if ends {
+                    tracing::info!("logged out as asked; stopping");
                 }
-                Request::Logout(reply) => {
-                    let done = node.logout().await;
-                    let ends = done.is_ok();
-                    let _ = reply.send(done.map_err(|error| Refusal::Failed(error.to_string())));
-                    if ends {
-                        tracing::info!("logged out as asked; stopping");
-                        return Ok(());
-                    }
-                }
+                ends
             }
         }
     }

@@ -15,6 +15,7 @@ use tokio_rustls::rustls::{
 
 use crate::stage;
 use crate::support::authority::Authority;
+use crate::support::black_hole::BlackHole;
 use crate::support::content::{self, MIB};
 use crate::support::patience::PATIENCE;
 use crate::support::server::Server;
@@ -279,4 +280,19 @@ fn a_tailnet_without_certificates_is_a_clear_error_at_the_start() {
     assert_eq!(error["kind"], "no_certificates", "{error}");
     let detail = error["detail"].as_str().expect("a text");
     assert!(detail.contains("turn HTTPS"), "{error}");
+}
+
+#[test]
+fn a_node_that_waits_for_its_certificate_stops_when_it_is_told_to() {
+    let nobody = BlackHole::new();
+    let mut node = stage::settings()
+        .set(
+            "TS_DEBUG_ACME_DIRECTORY_URL",
+            format!("https://{}/dir", nobody.address()),
+        )
+        .set("TS_EXPOSE", "443/tls=127.0.0.1:9")
+        .spawn();
+    node.wait_for_text("getting the certificate");
+    node.terminate();
+    assert_eq!(node.wait_code(PATIENCE), 0);
 }
