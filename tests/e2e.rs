@@ -19,6 +19,8 @@ mod dns;
 mod half_close;
 #[path = "e2e/login_code.rs"]
 mod login_code;
+#[path = "e2e/logout.rs"]
+mod logout;
 #[path = "e2e/oauth.rs"]
 mod oauth;
 #[path = "e2e/operations.rs"]

@@ -201,6 +201,11 @@ fn library(text: &mut Text, counts: &LibraryCounts) {
             counts.threads,
         ),
         (
+            "tailport_library_memory_bytes",
+            "Memory that the Go runtime holds of the system.",
+            counts.memory,
+        ),
+        (
             "tailport_library_connections",
             "Connections that the Go half has not finished.",
             counts.connections,

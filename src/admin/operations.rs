@@ -82,6 +82,8 @@ pub struct LibraryCounts {
     pub mailboxes: u64,
     /// Log lines lost since the start.
     pub dropped_log_lines: u64,
+    /// Memory that its runtime holds of the system, in bytes.
+    pub memory: u64,
 }
 
 /// Peers of the node by the way that leads to them.

@@ -115,6 +115,7 @@ impl Operations for Desk {
             lingering: counts.lingering,
             mailboxes: counts.mailboxes,
             dropped_log_lines: counts.dropped_log_lines,
+            memory: counts.memory,
         })
     }
 

@@ -132,11 +132,12 @@ pub(crate) fn count() -> io::Result<Counts> {
         threads: counts.threads,
         dropped_log_lines: counts.dropped_log_lines,
         dropped_datagrams: counts.dropped_datagrams,
+        memory: counts.memory,
     })
 }
 
-/// What is alive in the Go half. All but `goroutines`, `threads` and
-/// what was dropped are zero when everything has been closed.
+/// What is alive in the Go half. All but `goroutines`, `threads`, `memory`
+/// and what was dropped are zero when everything has been closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Nodes started and not closed.
@@ -156,6 +157,8 @@ pub struct Counts {
     /// Datagrams dropped since start: nobody took them in time, they were too large
     /// for UDP, or there was no way.
     pub dropped_datagrams: u64,
+    /// Memory that Go's runtime holds of the system, in bytes.
+    pub memory: u64,
 }
 
 /// Bytes that a kernel TCP or unix socket has taken and its peer has not

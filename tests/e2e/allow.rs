@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use crate::stage;
 use crate::support::patience::{PATIENCE, eventually, eventually_some};
+use crate::support::peer::Peer;
 use crate::support::server::Server;
+use crate::support::settings::Settings;
 use crate::support::socket;
-use crate::support::tailnet::Known;
+use crate::support::tailnet::{Known, Tailnet};
 use crate::support::tailport::Tailport;
 
 /// Starts a node whose exposes are those of a file; the log is in JSON.
@@ -255,4 +257,24 @@ fn a_forwards_own_cap_is_its_own_and_its_places_come_back() {
         node.closings().iter().filter(ended).count() == 2
     });
     drop([open(7001), open(7001)]);
+}
+
+#[test]
+fn a_capability_that_the_tailnet_grants_lets_in_and_another_one_does_not() {
+    let tailnet = Tailnet::granting("example.com/cap/desk");
+    let target = Server::echo();
+    let at = target.address();
+    let settings = Settings::on(&tailnet);
+    let forwards = entry(7001, at, "'cap:example.com/cap/desk'")
+        + &entry(7002, at, "'cap:example.com/cap/other'");
+    let file = settings
+        .directory()
+        .write_secret("tailport.toml", &forwards);
+    let file = file.to_str().expect("UTF-8");
+    let node = settings.arguments(&["--config", file]).start(&tailnet);
+    let peer = Peer::start(&tailnet);
+    peer.greet(node.address());
+    assert!(carried(peer.try_dial(node.at(7001))));
+    assert!(!carried(peer.try_dial(node.at(7002))));
+    assert_eq!(target.total(), 1);
 }

@@ -187,3 +187,35 @@ async fn what_is_no_handshake_is_an_error_before_any_target_is_asked() {
     let opened = tailport::proxy::endpoint::Stream::open(&mut stream).await;
     assert!(opened.is_err());
 }
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_from_the_next_handshake_on_and_disturbs_nobody() {
+    let ((old_chain, old_key), (new_chain, new_key)) = (certificate(), certificate());
+    let certificates = Arc::new(Certificates::new(&old_chain, &old_key).unwrap());
+    let any = "127.0.0.1:0".parse().unwrap();
+    let inner = KernelListener::bind(any, Keepalive::default())
+        .await
+        .unwrap();
+    let address = inner.local_addr().unwrap();
+    let mut listener = TlsListener::new(inner, &certificates).unwrap();
+    let name = || ServerName::try_from(NAME).unwrap();
+    let open = async |listener: &mut TlsListener<KernelListener>, trusted: &str| {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let mut stream = shake(listener, &tcp).await;
+        let connector = connector(trusted, rustls::ALL_VERSIONS);
+        let (_, client) = tokio::join!(
+            tailport::proxy::endpoint::Stream::open(&mut stream),
+            connector.connect(name(), tcp)
+        );
+        client.map(|client| (stream, client))
+    };
+    let (mut stream, mut before) = open(&mut listener, &old_chain).await.unwrap();
+    certificates.replace(&new_chain, &new_key).unwrap();
+    assert!(open(&mut listener, &old_chain).await.is_err());
+    assert!(open(&mut listener, &new_chain).await.is_ok());
+    before.write_all(b"still here").await.unwrap();
+    before.flush().await.unwrap();
+    let mut got = [0; 10];
+    stream.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"still here");
+}

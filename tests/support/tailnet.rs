@@ -67,6 +67,11 @@ impl Tailnet {
         Self::launch(&["--certificates=false"])
     }
 
+    /// One whose rules grant every node an application capability towards the others.
+    pub(crate) fn granting(capability: &str) -> Self {
+        Self::launch(&["--grant", capability])
+    }
+
     fn launch(arguments: &[&str]) -> Self {
         let mut command = Command::new(go_program::built("tailnet"));
         command.env_clear().args(arguments);

@@ -50,6 +50,9 @@ func startControl(host netip.Addr, s settings, derpMap *tailcfg.DERPMap) (*contr
 		// Nodes are named elsewhere; testcontrol uses it for what it offers alone.
 		server.MagicDNSDomain = s.domain
 	}
+	if s.grant != "" {
+		server.SetGlobalAppCaps(tailcfg.PeerCapMap{tailcfg.PeerCapability(s.grant): nil})
+	}
 	if c.inside, err = openInside(server, http.HandlerFunc(c.serveTunnel)); err != nil {
 		door.Close()
 		return nil, err

@@ -12,6 +12,8 @@
 //	                          is made up
 //	--magic-dns-domain NAME   default tailnet.test
 //	--certificates=false      offer nodes no certificates for their names
+//	--grant CAPABILITY        an application capability of every node towards every
+//	                          other one
 //	--verbose                 what control and DERP have to say, on stderr
 //
 // When everything listens, one line is printed on stdout:
@@ -147,6 +149,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&keyFile, "auth-key-file", "", "`FILE` that holds the auth key; without it one is made up")
 	flags.StringVar(&s.domain, "magic-dns-domain", "tailnet.test", "`NAME` under which nodes are known")
 	flags.BoolVar(&s.certificates, "certificates", true, "offer nodes certificates for their names")
+	flags.StringVar(&s.grant, "grant", "", "application `CAPABILITY` of every node towards every other one")
 	flags.BoolVar(&verbose, "verbose", false, "log control and DERP on stderr")
 	if err := flags.Parse(args); err != nil {
 		return s, err

@@ -22,7 +22,9 @@ type settings struct {
 	domain    string
 	// certificates says whether nodes are offered certificates for their names.
 	certificates bool
-	logf         logger.Logf
+	// grant is an application capability of every node; empty is none.
+	grant string
+	logf  logger.Logf
 }
 
 // readyLine is what the parent process is told.

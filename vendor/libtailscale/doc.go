@@ -24,6 +24,7 @@
 //	logs.go         where log lines go
 //	knobs/          the library's own variables, when they cannot be read
 //	registry.go     handles, ids, counts
+//	memory.go       what Go's runtime holds of the system's memory
 //	socketpair.go   pairs of sockets: one end for the caller, one in the poller
 //	mailbox.go      frames to the caller, cancellation from it
 //	message.go      every message and error kind

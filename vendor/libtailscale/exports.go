@@ -275,6 +275,7 @@ func tailport_count(into *C.struct_tailport_counts) C.int {
 			threads:           C.uint64_t(alive.threads),
 			dropped_log_lines: C.uint64_t(alive.droppedLogLines),
 			dropped_datagrams: C.uint64_t(alive.droppedDatagrams),
+			memory:            C.uint64_t(heldMemory()),
 		}
 		return 0, nil
 	})

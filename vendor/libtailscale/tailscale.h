@@ -94,8 +94,8 @@ struct tailport_end {
 	uint64_t unacknowledged;
 };
 
-/* What is alive on this side. All but `goroutines`, `threads` and what was dropped
- * are 0 when every node, mailbox, connection and flow has been closed. */
+/* What is alive on this side. All but `goroutines`, `threads`, `memory` and what was
+ * dropped are 0 when every node, mailbox, connection and flow has been closed. */
 struct tailport_counts {
 	uint64_t nodes;
 	uint64_t mailboxes;
@@ -111,6 +111,8 @@ struct tailport_counts {
 	/* Datagrams dropped since start: nobody took them in time, they were too
 	 * large for UDP, or there was no way. */
 	uint64_t dropped_datagrams;
+	/* Bytes of memory that Go's runtime holds of the system. */
+	uint64_t memory;
 };
 
 /* The Go side defines what is declared below, and takes only the types. */
