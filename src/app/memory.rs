@@ -8,11 +8,11 @@ use crate::config::MemoryLimit;
 
 const MIB: u64 = 1 << 20;
 
-/// Without a tighter control group: 8 bulk streams have at most 385 MiB resident,
+/// Without a tighter control group: 8 bulk streams have at most 384 MiB resident,
 /// where without a limit they take 1.0 to 2.7 GiB. To the tailnet they are as fast
 /// as without a limit, from it half as fast, on a machine of two processors that
 /// runs both ends.
-const MEASURED: u64 = 384 * MIB;
+const MEASURED: u64 = 360 * MIB;
 
 /// The Go half's part of a control group's limit, as a divisor. The rest is for
 /// the Rust half, for code and stacks, and for the kernel's socket buffers, which
