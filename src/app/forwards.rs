@@ -41,7 +41,7 @@ use route::{Chosen, ToMachine, ToTailnet};
 use super::failure::Failure;
 use super::identities::Identities;
 use super::report::Description;
-use crate::config::{Config, Forward as Configured, Protocol, chain};
+use crate::config::{Config, Forward as Configured, ForwardOptions, Protocol, chain};
 use crate::exit::Exit;
 use crate::proxy;
 use crate::proxy::gate::Open;
@@ -207,8 +207,10 @@ impl Forwards {
             listen,
             target: configured.target(),
         };
-        let settings = route::settings(&configured, config);
-        let begin = Begin::new(&self.shared, &description, settings, &configured);
+        let options = &configured.options;
+        let settings = route::settings(options, config);
+        let udp_settings = route::udp_settings(options, config);
+        let begin = Begin::new(&self.shared, &description, &configured);
         let Shutdown { drain: stop, abort } = begin.shutdown.clone();
         let ended = begin.ended.clone();
         let gate = || {
@@ -220,34 +222,32 @@ impl Forwards {
         let switch = match listener {
             Listener::Tailnet(listener) => {
                 let (gate, dial) = (gate(), machine());
-                let switch = self.begin(begin, listener, Arc::clone(&gate), dial);
+                let switch = self.begin(begin, listener, Arc::clone(&gate), dial, settings);
                 Switch::ToMachine(switch, gate)
             }
             Listener::Tls(listener) => {
                 let (gate, dial) = (gate(), machine());
-                let switch = self.begin(begin, listener, Arc::clone(&gate), dial);
+                let switch = self.begin(begin, listener, Arc::clone(&gate), dial, settings);
                 Switch::ToMachine(switch, gate)
             }
             Listener::Local(listener) => {
                 let dial = tailnet();
-                Switch::ToTailnet(self.begin(begin, listener, Open, dial))
+                Switch::ToTailnet(self.begin(begin, listener, Open, dial, settings))
             }
             Listener::Unix(listener) => {
                 let dial = tailnet();
-                Switch::ToTailnet(self.begin(begin, listener, Open, dial))
+                Switch::ToTailnet(self.begin(begin, listener, Open, dial, settings))
             }
             Listener::TailnetUdp(source) => {
                 let target = route::udp_to_machine(&configured, &self.resolver);
-                let settings = route::udp_settings(&configured, config);
                 let gate = gate();
                 let same = Arc::clone(&gate);
-                let switch = self.begin_udp(begin, source, same, target, settings);
+                let switch = self.begin_udp(begin, source, same, target, udp_settings);
                 Switch::UdpToMachine(switch, gate)
             }
             Listener::LocalUdp(source) => {
                 let target = route::udp_to_tailnet(&configured, node.dialer());
-                let settings = route::udp_settings(&configured, config);
-                Switch::UdpToTailnet(self.begin_udp(begin, source, Open, target, settings))
+                Switch::UdpToTailnet(self.begin_udp(begin, source, Open, target, udp_settings))
             }
         };
         Running {
@@ -275,14 +275,14 @@ impl Forwards {
         let begin = Begin {
             name: description.name(),
             target: description.target.clone(),
-            settings: route::all(config),
             slots: self.shared.slots.clone(),
             shutdown: self.shared.shutdown.clone(),
             ended: CancellationToken::new(),
         };
         let listener = SocksListener::new(listener, rules, route::asked_for(node.dialer()));
         let dial: Chosen = route::chosen(node.dialer());
-        self.begin(begin, listener, Open, dial);
+        let settings = route::settings(&ForwardOptions::default(), config);
+        self.begin(begin, listener, Open, dial, settings);
         self.socks5 = Some(description);
     }
 }

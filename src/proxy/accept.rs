@@ -17,9 +17,9 @@ use super::{
     endpoint::{Accept, Dial, Incoming},
     gate::Gate,
     origin::Origin,
-    slots::{NoSlot, Slots},
+    slots::NoSlot,
 };
-use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
+use crate::telemetry::metrics::Metrics;
 
 /// The first pause after a failed accept or claim; it doubles from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -30,24 +30,23 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 
 /// One forward's accept loop.
 pub(super) struct AcceptLoop<A, D, G> {
-    pub(super) name: String,
     pub(super) accept: A,
     /// What connections are given on their way; a later one for later connections.
     pub(super) context: watch::Receiver<Arc<Context<D, G>>>,
-    pub(super) slots: Slots,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tracker: TaskTracker,
 }
 
 impl<A: Accept, D: Dial, G: Gate> AcceptLoop<A, D, G> {
     /// Accepts until the drain, or until the listener is gone for good.
-    pub(super) async fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
-        let mut pause = FIRST_PAUSE;
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        let drain = self.context.borrow().shutdown.drain.clone();
+        let mut pauses = Pauses::default();
         let mut refusals = Refusals::default();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = shutdown.drain.cancelled() => return Ok(()),
+                () = drain.cancelled() => return Ok(()),
                 accepted = self.accept.accept() => accepted,
             };
             let failed = match accepted {
@@ -59,26 +58,27 @@ impl<A: Accept, D: Dial, G: Gate> AcceptLoop<A, D, G> {
                 }
             };
             let Some(error) = failed else {
-                pause = FIRST_PAUSE;
+                pauses = Pauses::default();
                 continue;
             };
-            tracing::warn!(forward = self.name, %error, ?pause, "accepting paused");
+            let pause = pauses.next();
+            tracing::warn!(forward = self.context.borrow().forward, %error, ?pause, "accepting paused");
             tokio::select! {
-                () = shutdown.drain.cancelled() => return Ok(()),
+                () = drain.cancelled() => return Ok(()),
                 () = sleep(pause) => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     /// Starts a connection or refuses it; an error says why it could not be claimed.
     fn take(&self, incoming: A::Incoming, refusals: &mut Refusals) -> io::Result<()> {
-        let slot = match self.slots.claim() {
+        let context = Arc::clone(&self.context.borrow());
+        let slot = match context.slots.claim() {
             Ok(slot) => slot,
             Err(reason) => {
                 incoming.refuse();
                 self.metrics.refuse();
-                refusals.add(&self.name, reason);
+                refusals.add(&context.forward, reason);
                 return Ok(());
             }
         };
@@ -88,10 +88,27 @@ impl<A: Accept, D: Dial, G: Gate> AcceptLoop<A, D, G> {
         };
         let stream = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
         let active = self.metrics.begin();
-        let context = Arc::clone(&self.context.borrow());
         let connection = Connection::new(context, origin, stream, active, slot);
         self.tracker.spawn(connection.run());
         Ok(())
+    }
+}
+
+/// The pauses after failures that come one after the other.
+pub(super) struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Pauses {
+    /// The next one, twice as long as the one before up to a second.
+    pub(super) fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(LONGEST_PAUSE);
+        pause
     }
 }
 

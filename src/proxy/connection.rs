@@ -32,7 +32,7 @@ pub(super) struct Context<D, G> {
     pub(super) gate: G,
     pub(super) target: D,
     pub(super) settings: Settings,
-    /// For what a connection holds besides its own slot.
+    /// Where a connection claims its own slot, and those for what it holds besides.
     pub(super) slots: Slots,
     pub(super) shutdown: Shutdown,
 }

@@ -127,38 +127,26 @@ impl<A: Accept, D: Dial, G: Gate> Forward<A, D, G> {
         shutdown: &Shutdown,
     ) -> (Serving<A, D, G>, Switch<D, G>) {
         let context = Context {
-            forward: self.name.clone(),
+            forward: self.name,
             gate: self.gate,
             target: self.dial,
             settings: self.settings,
-            slots: self.slots.clone(),
+            slots: self.slots,
             shutdown: shutdown.clone(),
         };
-        let (sender, receiver) = watch::channel(Arc::new(context));
-        let accepting = AcceptLoop {
-            name: self.name,
+        let (sender, context) = watch::channel(Arc::new(context));
+        let serving = Serving(AcceptLoop {
             accept: self.accept,
-            context: receiver,
-            slots: self.slots,
+            context,
             metrics: self.metrics,
             tracker: tracker.clone(),
-        };
-        let shutdown = shutdown.clone();
-        (
-            Serving {
-                accepting,
-                shutdown,
-            },
-            Switch(sender),
-        )
+        });
+        (serving, Switch(sender))
     }
 }
 
 /// A forward that is ready to accept; see [`Forward::split`].
-pub struct Serving<A, D, G> {
-    accepting: AcceptLoop<A, D, G>,
-    shutdown: Shutdown,
-}
+pub struct Serving<A, D, G>(AcceptLoop<A, D, G>);
 
 impl<A: Accept, D: Dial, G: Gate> Serving<A, D, G> {
     /// Serves, as [`Forward::serve`] says.
@@ -169,7 +157,7 @@ impl<A: Accept, D: Dial, G: Gate> Serving<A, D, G> {
     /// # Cancel safety
     /// Dropping the future closes the listener; connections run on.
     pub async fn run(self) -> io::Result<()> {
-        self.accepting.run(&self.shutdown).await
+        self.0.run().await
     }
 }
 

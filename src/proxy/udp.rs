@@ -132,7 +132,6 @@ impl<S: FlowSource, T: FlowTarget, G: Gate> UdpForward<S, T, G> {
             slots: self.slots,
             metrics: self.metrics,
             tracker: tracker.clone(),
-            shutdown: shutdown.clone(),
         });
         (serving, UdpSwitch(sender))
     }

@@ -1,5 +1,7 @@
 //! The loop of one forward: what it begins with, and its start.
 
+use std::io;
+
 use tokio_util::sync::CancellationToken;
 
 use super::{Configured, Forwards, Shared};
@@ -15,23 +17,16 @@ use crate::shutdown::Shutdown;
 pub(super) struct Begin {
     pub(super) name: String,
     pub(super) target: String,
-    pub(super) settings: proxy::Settings,
     pub(super) slots: Slots,
     pub(super) shutdown: Shutdown,
     pub(super) ended: CancellationToken,
 }
 
 impl Begin {
-    pub(super) fn new(
-        shared: &Shared,
-        description: &Description,
-        settings: proxy::Settings,
-        configured: &Configured,
-    ) -> Self {
+    pub(super) fn new(shared: &Shared, description: &Description, configured: &Configured) -> Self {
         Self {
             name: description.name(),
             target: description.target.clone(),
-            settings,
             slots: shared.slots(configured),
             shutdown: Shutdown {
                 drain: shared.shutdown.drain.child_token(),
@@ -49,6 +44,7 @@ impl Forwards {
         accept: A,
         gate: G,
         dial: D,
+        settings: proxy::Settings,
     ) -> proxy::Switch<D, G> {
         let shared = &self.shared;
         let forward = Forward {
@@ -57,15 +53,11 @@ impl Forwards {
             accept,
             gate,
             dial,
-            settings: begin.settings,
+            settings,
             slots: begin.slots,
         };
         let (serving, switch) = forward.split(&shared.connections, &begin.shutdown);
-        let ended = begin.ended;
-        self.loops.spawn(async move {
-            let _ended = ended.drop_guard();
-            serving.run().await
-        });
+        self.spawn(begin.ended, serving.run());
         switch
     }
 
@@ -88,11 +80,19 @@ impl Forwards {
             slots: begin.slots,
         };
         let (serving, switch) = forward.split(&shared.connections, &begin.shutdown);
-        let ended = begin.ended;
+        self.spawn(begin.ended, serving.run());
+        switch
+    }
+
+    /// Runs a loop; `ended` is cancelled when its listener is closed.
+    fn spawn(
+        &mut self,
+        ended: CancellationToken,
+        serving: impl Future<Output = io::Result<()>> + Send + 'static,
+    ) {
         self.loops.spawn(async move {
             let _ended = ended.drop_guard();
-            serving.run().await
+            serving.await
         });
-        switch
     }
 }

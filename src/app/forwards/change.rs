@@ -149,7 +149,8 @@ impl Forwards {
         let description = &running.description;
         let name = description.name();
         self.shared.registry.forward(&name, &description.target);
-        let settings = route::settings(forward, config);
+        let settings = route::settings(&forward.options, config);
+        let udp_settings = route::udp_settings(&forward.options, config);
         match &mut running.switch {
             Switch::ToMachine(switch, gate) => {
                 let target = route::to_machine(forward, config, &self.resolver);
@@ -162,13 +163,12 @@ impl Forwards {
             }
             Switch::UdpToMachine(switch, gate) => {
                 let target = route::udp_to_machine(forward, &self.resolver);
-                let settings = route::udp_settings(forward, config);
                 *gate = self.gate_after(gate, forward);
-                switch.turn(Arc::clone(gate), target, settings);
+                switch.turn(Arc::clone(gate), target, udp_settings);
             }
             Switch::UdpToTailnet(switch) => {
                 let target = route::udp_to_tailnet(forward, node.dialer());
-                switch.turn(Open, target, route::udp_settings(forward, config));
+                switch.turn(Open, target, udp_settings);
             }
         }
         Some(format!("changed: {description}"))

@@ -24,8 +24,8 @@ pub(super) fn limits(configured: &Forward) -> PeerLimits {
     }
 }
 
-/// Who is let in by the tailnet and the allow list. Without a list everyone comes in, and is named in the log
-/// as far as the tailnet knows them.
+/// Who is let in by the tailnet and the allow list. Without a list everyone comes in,
+/// and is named in the log as far as the tailnet knows them.
 #[derive(Debug)]
 pub(super) struct TailnetGate {
     pub(super) identities: Identities,

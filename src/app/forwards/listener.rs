@@ -32,8 +32,15 @@ pub(super) struct Bound {
     pub(super) configured: Forward,
     /// Where it listens, with the port that the system has chosen for port 0.
     pub(super) listen: String,
-    /// A listener of this machine; those of the tailnet come when there is a node.
-    local: Option<Listener>,
+    place: Place,
+}
+
+/// Where a forward listens.
+enum Place {
+    /// On this machine, bound already.
+    Here(Listener),
+    /// On a port of the tailnet, which is opened when there is a node.
+    Tailnet(u16, Protocol),
 }
 
 impl Bound {
@@ -42,8 +49,8 @@ impl Bound {
         check(configured)?;
         let mut listen = configured.listen.to_string();
         let failed = |error: io::Error| not_bound(&configured.listen.to_string(), &error);
-        let local = match &configured.listen {
-            Listen::Tailnet { .. } => None,
+        let place = match &configured.listen {
+            Listen::Tailnet { port, protocol } => Place::Tailnet(*port, *protocol),
             Listen::Local {
                 address,
                 protocol: Protocol::Udp,
@@ -51,31 +58,32 @@ impl Bound {
                 let listener = UdpListener::bind(*address).await.map_err(failed)?;
                 let at = listener.local_addr().map_err(failed)?;
                 listen = format!("{at}/{}", Protocol::Udp);
-                Some(Listener::LocalUdp(listener))
+                Place::Here(Listener::LocalUdp(listener))
             }
             Listen::Local { address, .. } => {
                 let listener = KernelListener::bind(*address, keepalive(config))
                     .await
                     .map_err(failed)?;
                 listen = listener.local_addr().map_err(failed)?.to_string();
-                Some(Listener::Local(listener))
+                Place::Here(Listener::Local(listener))
             }
             Listen::Unix(path) => {
                 let access = access(&configured.options.socket).map_err(failed)?;
                 let listener = UnixListener::bind(path.as_path(), access)
                     .await
                     .map_err(failed)?;
-                Some(Listener::Unix(listener))
+                Place::Here(Listener::Unix(listener))
             }
         };
         Ok(Self {
             configured: configured.clone(),
             listen,
-            local,
+            place,
         })
     }
 
-    /// The listener, opened now if it is one of the tailnet.
+    /// The listener, opened now if it is one of the tailnet. One that speaks TLS is
+    /// opened with the certificate or not at all.
     pub(super) async fn open(
         self,
         node: &Node,
@@ -84,33 +92,23 @@ impl Bound {
         let Self {
             configured,
             listen,
-            local,
+            place,
         } = self;
-        let listener = match (local, &configured.listen) {
-            (Some(listener), _) => listener,
-            (None, Listen::Tailnet { port, protocol }) => {
-                let failed = |error| not_open(&listen, error);
-                match (protocol, certificate) {
-                    (Protocol::Udp, _) => {
-                        let opened = node.listen_udp(*port).await.map_err(failed)?;
-                        Listener::TailnetUdp(NodeFlowListener::new(opened))
-                    }
-                    (Protocol::Tls, Some(keeper)) => {
-                        let opened = node.listen(*port).await.map_err(failed)?;
-                        Listener::Tls(keeper.listener(NodeListener::new(opened))?)
-                    }
-                    _ => {
-                        let opened = node.listen(*port).await.map_err(failed)?;
-                        Listener::Tailnet(NodeListener::new(opened))
-                    }
-                }
+        let failed = |error| not_open(&listen, error);
+        let listener = match place {
+            Place::Here(listener) => listener,
+            Place::Tailnet(port, Protocol::Udp) => {
+                let opened = node.listen_udp(port).await.map_err(failed)?;
+                Listener::TailnetUdp(NodeFlowListener::new(opened))
             }
-            (None, Listen::Local { .. } | Listen::Unix(_)) => {
-                return Err(Failure::new(
-                    Exit::Internal,
-                    "internal",
-                    "a listener is missing",
-                ));
+            Place::Tailnet(port, Protocol::Tcp) => {
+                let opened = node.listen(port).await.map_err(failed)?;
+                Listener::Tailnet(NodeListener::new(opened))
+            }
+            Place::Tailnet(port, Protocol::Tls) => {
+                let keeper = certificate.ok_or_else(no_certificate)?;
+                let opened = node.listen(port).await.map_err(failed)?;
+                Listener::Tls(keeper.listener(NodeListener::new(opened))?)
             }
         };
         Ok(Opened {
@@ -195,6 +193,10 @@ fn one_target(configured: &Forward) -> Failure {
             configured.kind()
         ),
     )
+}
+
+fn no_certificate() -> Failure {
+    Failure::new(Exit::Internal, "internal", "TLS without a certificate")
 }
 
 fn not_bound(listen: &str, error: &io::Error) -> Failure {

@@ -1,8 +1,9 @@
 //! Where a forward's connections go, and by which times and rules.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Config, Forward, Host, ProxyProtocol, Target};
+use crate::config::{Config, Forward, ForwardOptions, Host, ProxyProtocol, Target};
 use crate::proxy::Settings;
 use crate::proxy::destination::Destination;
 use crate::proxy::failover::Failover;
@@ -24,20 +25,26 @@ pub(super) type ToTailnet = Announced<Failover<NodeTarget>>;
 pub(super) type Chosen = SocksTarget<NodeTarget>;
 
 /// The times of a forward: its own, else the node's.
-pub(super) fn settings(configured: &Forward, config: &Config) -> Settings {
-    let (own, all) = (&configured.options, &config.timeouts);
-    let idle = own.idle_timeout.or(all.idle).unwrap_or_default();
+pub(super) fn settings(own: &ForwardOptions, config: &Config) -> Settings {
+    let (dial_timeout, idle) = times(own, config);
+    let limits = Limits::new(idle);
     Settings {
-        dial_timeout: own.dial_timeout.unwrap_or(all.dial),
-        limits: Limits::new(idle),
+        dial_timeout,
+        limits,
     }
 }
 
 /// The times of a forward of datagrams.
-pub(super) fn udp_settings(configured: &Forward, config: &Config) -> UdpSettings {
-    let (own, all) = (&configured.options, &config.timeouts);
+pub(super) fn udp_settings(own: &ForwardOptions, config: &Config) -> UdpSettings {
+    let (dial_timeout, idle) = times(own, config);
+    UdpSettings::new(dial_timeout, idle)
+}
+
+/// The time of a dial, and the idle time; 0 is none.
+fn times(own: &ForwardOptions, config: &Config) -> (Duration, Duration) {
+    let all = &config.timeouts;
     let idle = own.idle_timeout.or(all.idle).unwrap_or_default();
-    UdpSettings::new(own.dial_timeout.unwrap_or(all.dial), idle)
+    (own.dial_timeout.unwrap_or(all.dial), idle)
 }
 
 /// The target of an expose of datagrams. The configuration lets no Unix socket be
@@ -59,14 +66,6 @@ fn name(host: &Host) -> String {
     match host {
         Host::Ip(address) => address.to_string(),
         Host::Name(name) => name.clone(),
-    }
-}
-
-/// The node's own times.
-pub(super) fn all(config: &Config) -> Settings {
-    Settings {
-        dial_timeout: config.timeouts.dial,
-        limits: Limits::new(config.timeouts.idle.unwrap_or_default()),
     }
 }
 

@@ -1,22 +1,21 @@
 //! The loop that takes a forward's flows: claim a slot, hand the flow to a task of
 //! its own; forget it when there is no slot.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use tokio::{sync::watch, time::sleep};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    super::{accept::Refusals, gate::Gate, slots::Slots},
+    super::{
+        accept::{Pauses, Refusals},
+        gate::Gate,
+        slots::Slots,
+    },
     flow::{Context, Flow},
     link::{FlowIncoming, FlowSource, FlowTarget},
 };
-use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
-
-/// The first pause after a failure; it doubles from one to the next.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+use crate::telemetry::metrics::Metrics;
 
 /// One forward's loop.
 pub(super) struct ServeLoop<S, T, G> {
@@ -26,15 +25,14 @@ pub(super) struct ServeLoop<S, T, G> {
     pub(super) slots: Slots,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tracker: TaskTracker,
-    pub(super) shutdown: Shutdown,
 }
 
 impl<S: FlowSource, T: FlowTarget, G: Gate> ServeLoop<S, T, G> {
     /// Takes flows until the drain, and then none, until the last one has ended.
     pub(super) async fn run(mut self) -> io::Result<()> {
-        let shutdown = self.shutdown.clone();
+        let shutdown = self.context.borrow().shutdown.clone();
         let flows = TaskTracker::new();
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         let mut refusals = Refusals::default();
         let mut draining = false;
         loop {
@@ -64,15 +62,15 @@ impl<S: FlowSource, T: FlowTarget, G: Gate> ServeLoop<S, T, G> {
                 }
             };
             let Some(error) = failed else {
-                pause = FIRST_PAUSE;
+                pauses = Pauses::default();
                 continue;
             };
+            let pause = pauses.next();
             tracing::warn!(forward = self.context.borrow().forward, %error, ?pause, "taking flows paused");
             tokio::select! {
                 () = shutdown.abort.cancelled() => return Ok(()),
                 () = sleep(pause) => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
