@@ -4,9 +4,8 @@
 //! new. `abort` says: what still runs has had its time. Who cancels them and
 //! when is decided by the caller; signals come in as an argument.
 
-use std::{fmt, io};
+use std::fmt;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The two requests to stop, shared by all clones.
@@ -65,35 +64,6 @@ pub trait Signals: Send {
     /// # Cancel safety
     /// Cancel safe: no signal is lost.
     fn next(&mut self) -> impl Future<Output = Option<StopSignal>> + Send;
-}
-
-/// The process's own signals to stop: SIGTERM and SIGINT.
-#[derive(Debug)]
-pub struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    /// Takes over SIGTERM and SIGINT from now on. Needs a running tokio runtime.
-    ///
-    /// # Errors
-    /// When the handlers cannot be set.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-}
-
-impl Signals for StopSignals {
-    async fn next(&mut self) -> Option<StopSignal> {
-        tokio::select! {
-            got = self.terminate.recv() => got.map(|()| StopSignal::Terminate),
-            got = self.interrupt.recv() => got.map(|()| StopSignal::Interrupt),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! | `identities` | who comes from which address |
 //! | `paths` | by which ways the peers are reached |
 //! | `operations` | what the control socket asks and wants done |
+//! | `signals` | SIGTERM, SIGINT and SIGHUP, beside Go |
 //! | `stop` | drain, flush, close |
 //! | `watch` | what the node says of itself meanwhile |
 //! | `key_expiry` | warnings ahead of the node key's expiry |
@@ -36,6 +37,7 @@ mod paths;
 mod program;
 mod reload;
 mod report;
+mod signals;
 mod start;
 mod stop;
 mod watch;
@@ -51,10 +53,11 @@ pub use report::error_line;
 
 use operations::Desk;
 use program::Program;
+use signals::StopSignals;
 
 use crate::admin::NodeStatus;
 use crate::config::{Config, variables};
-use crate::shutdown::{Shutdown, StopSignals};
+use crate::shutdown::Shutdown;
 use crate::state_dir::StateDir;
 use crate::tailnet;
 

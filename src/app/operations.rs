@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{mpsc, oneshot};
 
 use super::paths::Paths;
+use super::signals::caught;
 use crate::admin::{Answer, LibraryCounts, Operations, PathCounts, Peer, Pong, Refusal};
 use crate::tailnet::{self, PeerPath, Questions};
 
@@ -51,7 +52,7 @@ impl Desk {
     pub(super) fn new(hangups: bool) -> std::io::Result<(Self, Requests)> {
         let (requests, asked) = mpsc::channel(WAITING);
         let hangups = match hangups {
-            true => Some(signal(SignalKind::hangup())?),
+            true => Some(caught(SignalKind::hangup())?),
             false => None,
         };
         let desk = Self {

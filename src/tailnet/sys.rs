@@ -1,14 +1,16 @@
 //! Thin calls into the Go half: the only file of the crate with `unsafe`.
 //!
 //! Each function is one call of `tailscale.h`. Descriptors come back owned,
-//! negative returns as `io::Error`, strings go in as `&CStr`.
+//! negative returns as `io::Error`, strings go in as `&CStr`. At the end stand the two
+//! calls to the kernel that no library has in a safe form.
 
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_int};
 use std::io;
-use std::mem::size_of_val;
+use std::mem::{MaybeUninit, size_of_val};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 use super::connection::{ConnectionId, Direction, End};
 use crate::ffi;
@@ -197,6 +199,30 @@ fn ask_kernel(socket: BorrowedFd<'_>, bytes: &mut c_int) -> c_int {
             value.cast(),
             &mut length,
         )
+    }
+}
+
+/// Has a signal's handler run on the alternate stack of the thread that it comes to,
+/// as Go asks of every handler beside its own: a goroutine's stack is too small for
+/// one, and what lies next to it is overwritten.
+///
+/// # Errors
+///
+/// What the kernel answers, for example for a number that is no signal.
+pub fn use_alternate_stack(signal: c_int) -> io::Result<()> {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: with no new action the call only writes the one in force.
+    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has succeeded, so it has written the whole of it.
+    let mut action = unsafe { action.assume_init() };
+    action.sa_flags |= libc::SA_ONSTACK;
+    // SAFETY: the handler stays the one that was in force; it is on the same terms on
+    // every thread, whichever stack it runs on.
+    match unsafe { libc::sigaction(signal, &action, ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -165,15 +164,6 @@ fn a_hangup_changes_what_the_file_changes_and_no_open_connection() {
         assert!(seen.is_some(), "nothing was added");
         output.lines()[mark..].join("\n")
     });
-}
-
-#[test]
-fn a_hangup_without_a_file_ends_the_program_as_ever() {
-    let settings = stage::settings().expose(7000, "127.0.0.1:9");
-    // What ran the tests may have been told to ignore it, by nohup for one.
-    let mut node = stage::start(&settings.launched_by(&["env", "--default-signal=HUP"]));
-    node.hang_up();
-    assert_eq!(node.wait_exit(PATIENCE).signal(), Some(1));
 }
 
 #[test]

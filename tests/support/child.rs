@@ -1,6 +1,7 @@
 //! Any child process: its output, the signals it is sent, how it ends. It is
 //! killed when dropped.
 
+use std::fs;
 use std::process::{Child as Process, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,6 +74,23 @@ impl Child {
         if self.has_ended().is_none() {
             let pid = Pid::from_child(&self.process);
             kill_process(pid, signal).expect("a child can be signalled");
+        }
+    }
+
+    /// Sends a signal to the process once for each of its threads, which is then the
+    /// one that handles it.
+    pub(crate) fn signal_each_thread(&mut self, signal: Signal) {
+        if self.has_ended().is_none() {
+            let threads = format!("/proc/{}/task", self.process.id());
+            for thread in fs::read_dir(threads)
+                .expect("a child has threads")
+                .flatten()
+            {
+                let id = thread.file_name().into_string().ok();
+                let id = id.and_then(|id| Pid::from_raw(id.parse().ok()?));
+                // A thread may have ended since.
+                let _ = kill_process(id.expect("a thread is a number"), signal);
+            }
         }
     }
 

@@ -195,6 +195,11 @@ impl Tailport {
         self.child.signal(Signal::HUP);
     }
 
+    /// The same to each of its threads in turn.
+    pub(crate) fn hang_up_each_thread(&mut self) {
+        self.child.signal_each_thread(Signal::HUP);
+    }
+
     /// Ends it without a chance to do anything.
     pub(crate) fn kill(&mut self) {
         self.child.signal(Signal::KILL);

@@ -135,3 +135,22 @@ fn asking_for_a_file_is_an_error() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(unacknowledged(file.as_fd()).is_err());
 }
+
+#[test]
+fn a_handler_moves_to_the_alternate_stack_and_stays_the_same() {
+    let action = || {
+        let mut action = MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: with no new action the call only writes the one in force.
+        let answer = unsafe { libc::sigaction(libc::SIGUSR2, ptr::null(), action.as_mut_ptr()) };
+        assert_eq!(answer, 0);
+        // SAFETY: the call has succeeded.
+        unsafe { action.assume_init() }
+    };
+    let before = action();
+    assert_eq!(before.sa_flags & libc::SA_ONSTACK, 0, "no test at all");
+    use_alternate_stack(libc::SIGUSR2).unwrap();
+    let after = action();
+    assert_ne!(after.sa_flags & libc::SA_ONSTACK, 0);
+    assert_eq!(after.sa_sigaction, before.sa_sigaction);
+    assert_errno(use_alternate_stack(-1), libc::EINVAL);
+}
