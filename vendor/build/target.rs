@@ -64,11 +64,23 @@ impl Target {
     /// Links the archive first: what follows resolves what it leaves open.
     pub(crate) fn print_link_line(&self) {
         println!("cargo::rustc-link-lib=static:-bundle=tailscale");
+        if self.is_static() {
+            // Go's tables hold a hundred thousand addresses: 3 MB of relocations, or
+            // 40 KB in this form. Only a static program brings a C library that reads
+            // it for certain (glibc 2.36).
+            println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
         for library in self.libraries {
             println!("cargo::rustc-link-lib=dylib={library}");
         }
         for framework in self.frameworks {
             println!("cargo::rustc-link-lib=framework={framework}");
         }
+    }
+
+    /// Whether the C library is linked in, with `-C target-feature=+crt-static`.
+    fn is_static(&self) -> bool {
+        let features = variable("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+        self.os == "linux" && features.split(',').any(|feature| feature == "crt-static")
     }
 }
