@@ -41,25 +41,8 @@ if [ -n "$missing" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >&2
 fi
 
-# unpack PACKAGE OTHER…: puts packages below root/, and starts and installs nothing
-unpack() {
-    root=$out/root
-    [ ! -e "$root/.$1" ] || return 0
-    have apt-get && have dpkg || { echo "interop: $1 can be had on Debian alone" >&2; exit 1; }
-    echo "interop: unpacking $*" >&2
-    scratch=$(mktemp -d)
-    mkdir -p "$root"
-    (
-        cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download "$@" >&2 || exit
-        for package in ./*.deb; do dpkg -x "$package" "$root" || exit; done
-    ) || { rm -rf "$scratch"; echo "interop: unpacking $*: failed" >&2; exit 1; }
-    rm -rf "$scratch"
-    : >"$root/.$1"
-}
-# lacking PACKAGE: the libraries of other packages that it needs and that are not there
-lacking() {
-    apt-get -s -qq --no-install-recommends install "$1" 2>/dev/null | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p'
-}
+root=$out/root
+. ../unpack.sh
 apt-cache show prometheus >/dev/null 2>&1 || apt-get update -qq >&2 || true
 unpack prometheus
 # shellcheck disable=SC2046 # lists of packages

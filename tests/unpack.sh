@@ -1,0 +1,23 @@
+# Debian packages unpacked below $root without being installed, so that no service of
+# theirs is ever started. To be read by a script with `set -eu` that has set $root.
+
+# unpack PACKAGE OTHER…: once; the first one stands for all
+unpack() {
+    [ ! -e "$root/.$1" ] || return 0
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
+        { echo "unpack: $1 can be had on Debian alone" >&2; exit 1; }
+    echo "unpacking $*" >&2
+    scratch=$(mktemp -d)
+    mkdir -p "$root"
+    (
+        cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download "$@" >&2 || exit
+        for package in ./*.deb; do dpkg -x "$package" "$root" || exit; done
+    ) || { rm -rf "$scratch"; echo "unpacking $*: failed" >&2; exit 1; }
+    rm -rf "$scratch"
+    : >"$root/.$1"
+}
+
+# lacking PACKAGE: the libraries of other packages that it needs and that are not there
+lacking() {
+    apt-get -s -qq --no-install-recommends install "$1" 2>/dev/null | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p'
+}
