@@ -7,6 +7,8 @@
 #   make limits         ten thousand connections, storms, memory: figures and bounds
 #   make fuzz           a million bad inputs
 #   make build          target/release/tailport
+#   make static         the same without a library beside it, for any Linux of this processor
+#   make image          the container image, and containers of it on a private tailnet (root)
 #   make deny           licences and duplicates of the Rust dependencies (cargo-deny)
 #   make setup          installs what is missing, says nothing when all is there
 
@@ -33,6 +35,29 @@ build:
 	@tests/setup.sh build
 	@$(SLOW_FIRST)
 	$(CARGO) build --release --locked
+
+# Another target that is installed: make static STATIC=aarch64-unknown-linux-gnu
+STATIC ?= $(shell uname -m)-unknown-linux-gnu
+.PHONY: static rootfs image
+static:
+	@tests/setup.sh build
+	@$(SLOW_FIRST)
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(STATIC)
+
+# What the image is made of, here or in the first stage of its Containerfile: its root,
+# and beside it the directory that is to belong to its user.
+ROOTFS := $(TARGET_DIR)/container
+rootfs: static
+	rm -rf '$(ROOTFS)/image' '$(ROOTFS)/state'
+	install -D -m 755 '$(TARGET_DIR)/$(STATIC)/release/tailport' '$(ROOTFS)/image/usr/local/bin/tailport'
+	install -D -m 644 /etc/ssl/certs/ca-certificates.crt '$(ROOTFS)/image/etc/ssl/certs/ca-certificates.crt'
+	install -d -m 755 '$(ROOTFS)/image/var/lib'
+	install -d -m 700 '$(ROOTFS)/state/tailport'
+
+# Built by a podman that is only unpacked, and run by it.
+image: rootfs
+	sh tests/container/build.sh
+	$(CARGO) test --locked --test container -- --ignored --test-threads=1
 
 # The unoptimised build: the tests use it too, and it is there sooner.
 demo:
@@ -82,7 +107,7 @@ quick:
 	$(CARGO) test --locked $(QUICK:%=--test %)
 	$(CARGO) test --locked --doc
 
-# The examples for systemd and containers, against the program itself.
+# The example for systemd, against the program itself.
 deploy:
 	$(CARGO) build --locked --bin tailport
 	@tests/deploy.sh '$(TARGET_DIR)/debug/tailport'
