@@ -4,15 +4,16 @@
 //! The walk goes one directory at a time on open directories, so that nothing is exchanged between
 //! the check and the use. A link is followed only when nobody but root and the user of this process
 //! could have made it: its owner is one of the two, and so is the directory's, where others may not
-//! write.
+//! write. Nobody writes where the file system is mounted read-only, whatever the mode says: there a
+//! container's secrets lie, behind links in a directory that is open to all.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, StatVfsMountFlags};
 use rustix::io::Errno;
 
 /// Where a walk ended: an open directory and a name in it that is no symbolic link, or does not
@@ -85,8 +86,8 @@ pub(crate) fn walk(path: &Path, missing: Missing) -> Result<Place, WalkError> {
             if links > MOST_LINKS {
                 return Err(WalkError::TooManyLinks(absolute));
             }
-            let parent = rustix::fs::fstat(&directory).map_err(io)?;
-            if !found.is_some_and(|link| only_we_could_make(&link, &parent)) {
+            let parent = Parent::of(&directory).map_err(io)?;
+            if !found.is_some_and(|link| parent.only_we_could_make(&link)) {
                 return Err(WalkError::UntrustedLink(here.join(&name)));
             }
             let target = rustix::fs::readlinkat(&directory, &name, Vec::new()).map_err(io)?;
@@ -138,11 +139,7 @@ fn steps(path: &Path) -> Vec<OsString> {
 }
 
 /// Opens a directory to go on from; it need not be readable.
-fn open(
-    directory: impl std::os::fd::AsFd,
-    name: &OsStr,
-    here: &Path,
-) -> Result<OwnedFd, WalkError> {
+fn open(directory: impl AsFd, name: &OsStr, here: &Path) -> Result<OwnedFd, WalkError> {
     #[cfg(target_os = "linux")]
     let access = OFlags::PATH;
     #[cfg(not(target_os = "linux"))]
@@ -152,9 +149,25 @@ fn open(
         .map_err(|errno| WalkError::Io(here.join(name), errno.into()))
 }
 
-fn only_we_could_make(link: &Stat, parent: &Stat) -> bool {
-    let others_may_write = parent.st_mode & 0o002 != 0;
-    is_ours(link.st_uid) && is_ours(parent.st_uid) && !others_may_write
+/// The directory that a link is in.
+struct Parent {
+    directory: Stat,
+    is_read_only: bool,
+}
+
+impl Parent {
+    fn of(directory: impl AsFd) -> Result<Parent, Errno> {
+        let mount = rustix::fs::fstatvfs(&directory)?;
+        Ok(Parent {
+            directory: rustix::fs::fstat(&directory)?,
+            is_read_only: mount.f_flag.contains(StatVfsMountFlags::RDONLY),
+        })
+    }
+
+    fn only_we_could_make(&self, link: &Stat) -> bool {
+        let others_may_write = self.directory.st_mode & 0o002 != 0 && !self.is_read_only;
+        is_ours(link.st_uid) && is_ours(self.directory.st_uid) && !others_may_write
+    }
 }
 
 /// Whether this user is root or the one that this process runs as.
