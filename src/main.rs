@@ -51,8 +51,11 @@ fn main() -> ExitCode {
         tracing::warn!("{warning}");
     }
     let arguments = request.arguments;
-    let again = move || config::parse(&arguments, environment.iter().cloned());
-    match run(parsed.config, Box::new(again)) {
+    let result = app::prepare(&parsed.config, &environment).and_then(|prepared| {
+        let again = move || config::parse(&arguments, environment.iter().cloned());
+        run(parsed.config, Box::new(again), prepared)
+    });
+    match result {
         Ok(()) => Exit::Success.into(),
         Err(failure) => {
             tracing::error!(kind = failure.kind(), "{failure}");
@@ -62,8 +65,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config, again: app::Source) -> Result<(), Failure> {
-    let prepared = app::prepare(&config)?;
+fn run(config: Config, again: app::Source, prepared: app::Prepared) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -18,6 +18,7 @@
 //! | `watch` | what the node says of itself meanwhile |
 //! | `key_expiry` | warnings ahead of the node key's expiry |
 //! | `doors` | the control socket and the admin endpoint |
+//! | `service_manager` | what systemd gave at the start, and what it is told |
 //! | `descriptors` | the connection cap against the descriptor limit |
 //! | `memory` | the Go half's soft memory limit |
 //! | `report` | the READY and ERROR lines, the login URL |
@@ -37,12 +38,14 @@ mod paths;
 mod program;
 mod reload;
 mod report;
+mod service_manager;
 mod signals;
 mod start;
 mod stop;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use tokio::sync::watch::Sender;
@@ -53,6 +56,7 @@ pub use report::error_line;
 
 use operations::Desk;
 use program::Program;
+use service_manager::{Handover, ServiceManager};
 use signals::StopSignals;
 
 use crate::admin::NodeStatus;
@@ -69,23 +73,30 @@ const USE_CACHED_NETMAP: &str = "TS_USE_CACHED_NETMAP";
 #[derive(Debug)]
 pub struct Prepared {
     state_dir: StateDir,
+    handover: Handover,
 }
 
-/// Checks the descriptor limit, takes the state directory, and gives the Go half
-/// its environment. The process must still have a single thread of its own.
+/// Checks the descriptor limit, takes the state directory and what a service manager has left
+/// in the environment, and gives the Go half its own. The process must still have a single
+/// thread of its own.
 ///
 /// # Errors
 /// What cannot be had, with what to do.
-pub fn prepare(config: &Config) -> Result<Prepared, Failure> {
+pub fn prepare(config: &Config, environment: &[(OsString, OsString)]) -> Result<Prepared, Failure> {
     descriptors::check(config.max_connections)?;
     let state_dir = StateDir::open(&config.node.state_dir)?;
+    let handover = Handover::take(environment);
+    let unset = [variables::UNSET, &service_manager::VARIABLES].concat();
     tailnet::init(&tailnet::Environment {
-        unset: variables::UNSET,
+        unset: &unset,
         set: BTreeMap::from([(USE_CACHED_NETMAP, "false".to_owned())]),
         log_upload: config.log.upload,
         memory_limit: memory::limit(config.memory_limit),
     })?;
-    Ok(Prepared { state_dir })
+    Ok(Prepared {
+        state_dir,
+        handover,
+    })
 }
 
 /// Builds everything, prints the READY line and serves until a signal; then
@@ -106,23 +117,31 @@ pub async fn run(config: Config, source: Source, prepared: Prepared) -> Result<(
         hostname: config.node.hostname.clone(),
         ..NodeStatus::default()
     });
+    let registry = Arc::default();
+    let manager = ServiceManager::new(prepared.handover, status.subscribe(), Arc::clone(&registry));
+    let desk = Arc::new(desk);
     let program = Program {
         config: &config,
         source: &source,
         shutdown: &shutdown,
         status: &status,
-        registry: Arc::default(),
-        desk: Arc::new(desk),
+        manager: &manager,
+        registry,
+        desk: Arc::clone(&desk),
     };
-    tokio::select! {
+    let grace = stop::bound(&config);
+    let ended = tokio::select! {
         biased;
-        ended = program.run(&prepared.state_dir, requests) => {
-            drop(prepared.state_dir);
-            ended
-        }
+        never = manager.attend(&desk, &shutdown.drain, grace) => match never {},
+        ended = program.run(&prepared.state_dir, requests) => ended,
         // Returns only after a second signal.
-        () = obey(&shutdown, signals) => Ok(()),
+        () = obey(&shutdown, signals) => return Ok(()),
+    };
+    drop(prepared.state_dir);
+    if let Err(failure) = &ended {
+        manager.failed(failure).await;
     }
+    ended
 }
 
 /// Obeys signals; after the second one gives what is aborted a moment to reset

@@ -68,6 +68,11 @@ impl Desk {
         let _ = self.questions.set(questions);
     }
 
+    /// Questions to the node, once it runs.
+    pub(super) fn node(&self) -> Option<Questions> {
+        self.questions.get().copied()
+    }
+
     fn questions(&self) -> Result<&Questions, Refusal> {
         let not_yet = || Refusal::NotNow("the node does not run yet".to_owned());
         self.questions.get().ok_or_else(not_yet)

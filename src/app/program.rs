@@ -13,6 +13,7 @@ use super::forwards::{self, Binding, Forwards, Shared};
 use super::identities::Identities;
 use super::operations::{Desk, Request, Requests};
 use super::reload::{self, Source};
+use super::service_manager::ServiceManager;
 use super::{report, start, stop, watch};
 use crate::admin::{At, NodeStatus, Phase, Refusal, View};
 use crate::config::{AdminAddress, Config};
@@ -28,6 +29,7 @@ pub(super) struct Program<'a> {
     pub(super) source: &'a Source,
     pub(super) shutdown: &'a Shutdown,
     pub(super) status: &'a Sender<NodeStatus>,
+    pub(super) manager: &'a ServiceManager,
     pub(super) registry: Arc<Registry>,
     pub(super) desk: Arc<Desk>,
 }
@@ -116,6 +118,7 @@ impl Program<'_> {
         self.status
             .send_modify(|status| status.phase = Phase::Serving);
         report::ready(info, forwards.descriptions());
+        self.manager.ready(forwards.descriptions().count()).await;
         loop {
             let request = tokio::select! {
                 biased;
@@ -139,7 +142,10 @@ impl Program<'_> {
     async fn obey(&self, request: Request, forwards: &mut Forwards, node: &Node) -> bool {
         match request {
             Request::Reload(reply) => {
+                self.manager.reloading().await;
                 let done = reload::reload(self.source, self.config, forwards, node).await;
+                let count = forwards.descriptions().count();
+                self.manager.reloaded(count, &done).await;
                 let _ = reply.send(done);
                 false
             }

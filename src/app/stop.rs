@@ -25,6 +25,11 @@ pub(super) fn close_bound(config: &Config) -> Duration {
     Duration::from_millis(if config.node.ephemeral { 7500 } else { 2500 })
 }
 
+/// The longest that [`stop`] may take.
+pub(super) fn bound(config: &Config) -> Duration {
+    config.timeouts.drain + LAST_MOMENT + close_bound(config)
+}
+
 /// Ends everything: connections have TS_DRAIN_TIMEOUT to finish, what they wrote
 /// has the rest of it to arrive. The drain has been started already.
 pub(super) async fn stop(
