@@ -1,13 +1,12 @@
 //! The program under a service manager: what systemd gives it and what it is told, played by
-//! the test, and the unit files of `deploy/systemd`.
-//!
-//! No systemd runs here, and none is needed. Its own tools judge the units where they are
-//! installed.
+//! the test. No systemd runs here, and none is needed.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod support;
 
+#[path = "systemd/activation.rs"]
+mod activation;
 #[path = "systemd/life.rs"]
 mod life;
 #[path = "systemd/login.rs"]

@@ -41,6 +41,7 @@ use route::{Chosen, ToMachine, ToTailnet};
 use super::failure::Failure;
 use super::identities::Identities;
 use super::report::Description;
+use super::service_manager::Sockets;
 use crate::config::{Config, Forward as Configured, ForwardOptions, Protocol, chain};
 use crate::exit::Exit;
 use crate::proxy;
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     pub(super) identities: Identities,
     /// The MagicDNS domain of this tailnet; empty without MagicDNS.
     pub(super) domain: Arc<str>,
+    /// Listeners that were bound by the service manager.
+    pub(super) sockets: Arc<Sockets>,
 }
 
 impl Shared {

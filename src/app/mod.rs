@@ -85,7 +85,7 @@ pub struct Prepared {
 pub fn prepare(config: &Config, environment: &[(OsString, OsString)]) -> Result<Prepared, Failure> {
     descriptors::check(config.max_connections)?;
     let state_dir = StateDir::open(&config.node.state_dir)?;
-    let handover = Handover::take(environment);
+    let handover = Handover::take(environment)?;
     let unset = [variables::UNSET, &service_manager::VARIABLES].concat();
     tailnet::init(&tailnet::Environment {
         unset: &unset,
@@ -118,7 +118,8 @@ pub async fn run(config: Config, source: Source, prepared: Prepared) -> Result<(
         ..NodeStatus::default()
     });
     let registry = Arc::default();
-    let manager = ServiceManager::new(prepared.handover, status.subscribe(), Arc::clone(&registry));
+    let (manager, sockets) =
+        ServiceManager::new(prepared.handover, status.subscribe(), Arc::clone(&registry));
     let desk = Arc::new(desk);
     let program = Program {
         config: &config,
@@ -126,6 +127,7 @@ pub async fn run(config: Config, source: Source, prepared: Prepared) -> Result<(
         shutdown: &shutdown,
         status: &status,
         manager: &manager,
+        sockets: Arc::new(sockets),
         registry,
         desk: Arc::clone(&desk),
     };

@@ -13,7 +13,7 @@ use super::forwards::{self, Binding, Forwards, Shared};
 use super::identities::Identities;
 use super::operations::{Desk, Request, Requests};
 use super::reload::{self, Source};
-use super::service_manager::ServiceManager;
+use super::service_manager::{ServiceManager, Sockets};
 use super::{report, start, stop, watch};
 use crate::admin::{At, NodeStatus, Phase, Refusal, View};
 use crate::config::{AdminAddress, Config};
@@ -30,6 +30,7 @@ pub(super) struct Program<'a> {
     pub(super) shutdown: &'a Shutdown,
     pub(super) status: &'a Sender<NodeStatus>,
     pub(super) manager: &'a ServiceManager,
+    pub(super) sockets: Arc<Sockets>,
     pub(super) registry: Arc<Registry>,
     pub(super) desk: Arc<Desk>,
 }
@@ -58,7 +59,7 @@ impl Program<'_> {
     }
 
     async fn forward(&self, doors: &Doors, requests: Requests) -> Result<(), Failure> {
-        let binding = forwards::bind(self.config).await?;
+        let binding = forwards::bind(self.config, &self.sockets).await?;
         let started = start::node(self.config, self.shutdown, self.status).await?;
         let Some((node, info)) = started else {
             return Ok(());
@@ -70,6 +71,7 @@ impl Program<'_> {
             shutdown: self.shutdown.clone(),
             identities: Identities::new(node.questions()),
             domain: domain(&info).into(),
+            sockets: Arc::clone(&self.sockets),
         };
         let (slots, connections) = (shared.slots.clone(), shared.connections.clone());
         let mut forwards = Forwards::new(shared);

@@ -4,6 +4,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `handover` | what was given, from the environment |
+//! | `sockets` | of that, the listeners |
 //! | `notify` | the socket that notifications go to, and their words |
 //! | `status_line` | what `systemctl status` shows |
 //! | `watchdog` | the sign that the program still does its work |
@@ -13,6 +14,7 @@
 
 mod handover;
 mod notify;
+mod sockets;
 mod status_line;
 mod watchdog;
 
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use handover::{Handover, VARIABLES};
 use notify::{Notifier, Word};
+pub(super) use sockets::Sockets;
 
 use super::failure::Failure;
 use super::operations::Desk;
@@ -58,25 +61,26 @@ struct Facts {
 }
 
 impl ServiceManager {
-    /// Tells the manager that handed this over how the node and the forwards are. Needs a
-    /// tokio runtime.
+    /// The manager that handed this over, to be told how the node and the forwards are, and
+    /// the listeners that it passed. Needs a tokio runtime.
     pub(super) fn new(
         handover: Handover,
         status: watch::Receiver<NodeStatus>,
         registry: Arc<Registry>,
-    ) -> Self {
+    ) -> (Self, Sockets) {
         let notifier = handover.socket.and_then(|socket| {
             Notifier::new(socket)
                 .inspect_err(|error| tracing::warn!(%error, "the service manager is told nothing"))
                 .ok()
         });
-        Self {
+        let manager = Self {
             notifier,
             watchdog: handover.watchdog,
             status,
             registry,
             facts: watch::Sender::default(),
-        }
+        };
+        (manager, handover.sockets)
     }
 
     /// The program serves so many forwards.

@@ -4,7 +4,11 @@
 mod stream;
 mod unix;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdTcpListener},
+    time::Duration,
+};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,6 +67,16 @@ impl KernelListener {
     /// Dropping the future closes the socket.
     pub async fn bind(address: SocketAddr, keepalive: Keepalive) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
+        Ok(Self { socket, keepalive })
+    }
+
+    /// Takes one that somebody else has made to listen. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn passed(socket: StdTcpListener, keepalive: Keepalive) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket)?;
         Ok(Self { socket, keepalive })
     }
 

@@ -57,7 +57,7 @@ pub use peer::{Own, Peer, PeerPath, Pong, Status, WhoIs};
 pub use protocol::ProtocolError;
 pub use questions::Questions;
 pub use stream::Stream;
-pub use sys::{Counts, unacknowledged, use_alternate_stack};
+pub use sys::{Counts, inherited, unacknowledged, use_alternate_stack};
 
 /// Counts what is alive in the Go half, for tests and diagnosis.
 ///

@@ -1,16 +1,18 @@
 //! Thin calls into the Go half: the only file of the crate with `unsafe`.
 //!
 //! Each function is one call of `tailscale.h`. Descriptors come back owned,
-//! negative returns as `io::Error`, strings go in as `&CStr`. At the end stand the two
-//! calls to the kernel that no library has in a safe form.
+//! negative returns as `io::Error`, strings go in as `&CStr`. At the end stands what is
+//! asked of the kernel and no library has in a safe form.
 
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_int};
 use std::io;
 use std::mem::{MaybeUninit, size_of_val};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
 use super::connection::{ConnectionId, Direction, End};
 use crate::ffi;
@@ -224,6 +226,37 @@ pub fn use_alternate_stack(signal: c_int) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Takes a descriptor that the process was started with, and keeps it from its children.
+///
+/// Call it while the process has a single thread of its own. Only what was there before the
+/// program is given: that is open without the close-on-exec flag, which everything has that
+/// this process opens itself, and which what is given has from then on.
+///
+/// # Errors
+///
+/// `EBADF` when it is not open; `InvalidInput` for one of the three standard ones, and for
+/// one that this process has opened, or been given, itself.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    let own = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it was not passed from outside",
+        )
+    };
+    if number <= libc::STDERR_FILENO {
+        return Err(own());
+    }
+    // SAFETY: the number is not -1, and it is only used to ask whether it is open at all.
+    let asked = unsafe { BorrowedFd::borrow_raw(number) };
+    if fcntl_getfd(asked)?.contains(FdFlags::CLOEXEC) {
+        return Err(own());
+    }
+    // SAFETY: it is open and came through exec, so nothing in this process owns it.
+    let owned = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl_setfd(&owned, FdFlags::CLOEXEC)?;
+    Ok(owned)
 }
 
 /// Takes the descriptor that a call returned, or its errno.

@@ -3,6 +3,7 @@
 
 use super::listener::{self, Bound};
 use crate::app::failure::Failure;
+use crate::app::service_manager::Sockets;
 use crate::config::{Config, Destination, chain};
 use crate::exit::Exit;
 use crate::proxy::kernel::KernelListener;
@@ -22,11 +23,12 @@ pub(super) struct Socks5 {
     pub(super) rules: Rules,
 }
 
-/// Binds what listens on this machine.
-pub(in crate::app) async fn bind(config: &Config) -> Result<Binding, Failure> {
+/// Binds what listens on this machine and is not among the service manager's sockets.
+pub(in crate::app) async fn bind(config: &Config, sockets: &Sockets) -> Result<Binding, Failure> {
+    sockets.check(&config.forwards)?;
     let mut forwards = Vec::with_capacity(config.forwards.len());
     for configured in &config.forwards {
-        forwards.push(Bound::new(configured, config).await?);
+        forwards.push(Bound::new(configured, config, sockets).await?);
     }
     let socks5 = match config.socks5 {
         Some(address) => {

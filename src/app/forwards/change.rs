@@ -34,6 +34,7 @@ impl Forwards {
         config: &Config,
         node: &Node,
     ) -> Result<Vec<String>, Failure> {
+        self.shared.sockets.check(new)?;
         let heirs = self.heirs(new);
         let added = (0..new.len()).filter(|at| !heirs.contains(&Some(*at)));
         let (waiting, free): (Vec<&Forward>, Vec<&Forward>) = added
@@ -45,7 +46,7 @@ impl Forwards {
         }
         let mut open = Vec::with_capacity(free.len() + waiting.len());
         for forward in free {
-            let bound = Bound::new(forward, config).await?;
+            let bound = Bound::new(forward, config, &self.shared.sockets).await?;
             open.push(self.open(bound, node).await?);
         }
 
@@ -120,7 +121,7 @@ impl Forwards {
     ) -> Result<Opened, Failure> {
         let until = Instant::now() + FREE;
         loop {
-            let opened = match Bound::new(forward, config).await {
+            let opened = match Bound::new(forward, config, &self.shared.sockets).await {
                 Ok(bound) => self.open(bound, node).await,
                 Err(failure) => Err(failure),
             };

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::certificate::Keeper;
 use crate::app::failure::Failure;
+use crate::app::service_manager::Sockets;
 use crate::config::{Account, Config, Forward, Listen, Protocol, SocketAccess};
 use crate::exit::Exit;
 use crate::proxy::kernel::{Access, Keepalive, KernelListener, UnixListener};
@@ -44,9 +45,15 @@ enum Place {
 }
 
 impl Bound {
-    /// Binds what listens on this machine; nothing is done for the tailnet yet.
-    pub(super) async fn new(configured: &Forward, config: &Config) -> Result<Self, Failure> {
+    /// Binds what listens on this machine, unless the service manager has done that; nothing
+    /// is done for the tailnet yet.
+    pub(super) async fn new(
+        configured: &Forward,
+        config: &Config,
+        sockets: &Sockets,
+    ) -> Result<Self, Failure> {
         check(configured)?;
+        let passed = sockets.of(configured)?;
         let mut listen = configured.listen.to_string();
         let failed = |error: io::Error| not_bound(&configured.listen.to_string(), &error);
         let place = match &configured.listen {
@@ -55,24 +62,33 @@ impl Bound {
                 address,
                 protocol: Protocol::Udp,
             } => {
-                let listener = UdpListener::bind(*address).await.map_err(failed)?;
+                let listener = match passed {
+                    Some(socket) => UdpListener::passed(socket.into()),
+                    None => UdpListener::bind(*address).await,
+                };
+                let listener = listener.map_err(failed)?;
                 let at = listener.local_addr().map_err(failed)?;
                 listen = format!("{at}/{}", Protocol::Udp);
                 Place::Here(Listener::LocalUdp(listener))
             }
             Listen::Local { address, .. } => {
-                let listener = KernelListener::bind(*address, keepalive(config))
-                    .await
-                    .map_err(failed)?;
+                let listener = match passed {
+                    Some(socket) => KernelListener::passed(socket.into(), keepalive(config)),
+                    None => KernelListener::bind(*address, keepalive(config)).await,
+                };
+                let listener = listener.map_err(failed)?;
                 listen = listener.local_addr().map_err(failed)?.to_string();
                 Place::Here(Listener::Local(listener))
             }
             Listen::Unix(path) => {
-                let access = access(&configured.options.socket).map_err(failed)?;
-                let listener = UnixListener::bind(path.as_path(), access)
-                    .await
-                    .map_err(failed)?;
-                Place::Here(Listener::Unix(listener))
+                let listener = match passed {
+                    Some(socket) => UnixListener::passed(socket.into()),
+                    None => {
+                        let access = access(&configured.options.socket).map_err(failed)?;
+                        UnixListener::bind(path.as_path(), access).await
+                    }
+                };
+                Place::Here(Listener::Unix(listener.map_err(failed)?))
             }
         };
         Ok(Self {

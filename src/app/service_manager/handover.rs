@@ -1,5 +1,5 @@
 //! What the service manager gave the process at its start: where it is to be told how things
-//! are, and how often it wants to hear.
+//! are, how often it wants to hear, and listeners.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -9,9 +9,22 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::sockets::Sockets;
+use crate::app::failure::Failure;
+
 /// The variables of the protocol. They are this process's alone: no child may take itself for
 /// the service.
-pub(in crate::app) const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+pub(in crate::app) const VARIABLES: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+];
+
+/// The process's environment as it was at the start.
+pub(super) type Environment = [(OsString, OsString)];
 
 /// What was given; nothing where there is no service manager.
 #[derive(Debug, Default)]
@@ -20,12 +33,17 @@ pub(in crate::app) struct Handover {
     pub(super) socket: Option<UnixDatagram>,
     /// The manager ends a service that is silent for longer.
     pub(super) watchdog: Option<Duration>,
+    /// What it has bound.
+    pub(in crate::app) sockets: Sockets,
 }
 
 impl Handover {
     /// Takes what the environment names. A manager that cannot be told anything is no reason
     /// not to forward: it is logged.
-    pub(in crate::app) fn take(environment: &[(OsString, OsString)]) -> Self {
+    ///
+    /// # Errors
+    /// Listeners that cannot be used.
+    pub(in crate::app) fn take(environment: &Environment) -> Result<Self, Failure> {
         let socket = value(environment, "NOTIFY_SOCKET").and_then(|place| {
             connect(place)
                 .inspect_err(|error| {
@@ -34,19 +52,22 @@ impl Handover {
                 })
                 .ok()
         });
-        Self {
+        Ok(Self {
             socket,
             watchdog: watchdog(environment),
-        }
+            sockets: Sockets::take(environment)?,
+        })
     }
 }
 
-fn value<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {
+/// A variable's value; an empty one is none.
+pub(super) fn value<'a>(environment: &'a Environment, name: &str) -> Option<&'a OsStr> {
     let (_, value) = environment.iter().find(|(key, _)| key == name)?;
     (!value.is_empty()).then_some(value)
 }
 
-fn number(environment: &[(OsString, OsString)], name: &str) -> Option<u64> {
+/// The same as a number; another text is none.
+pub(super) fn number(environment: &Environment, name: &str) -> Option<u64> {
     value(environment, name)?.to_str()?.parse().ok()
 }
 
@@ -68,7 +89,7 @@ fn connect(place: &OsStr) -> io::Result<UnixDatagram> {
 }
 
 /// The manager's limit, unless it is meant for another process.
-fn watchdog(environment: &[(OsString, OsString)]) -> Option<Duration> {
+fn watchdog(environment: &Environment) -> Option<Duration> {
     let other = |pid: u64| pid != u64::from(std::process::id());
     if value(environment, "WATCHDOG_PID").is_some()
         && number(environment, "WATCHDOG_PID").is_none_or(other)
@@ -121,7 +142,7 @@ mod tests {
             places.push((format!("@{name}"), socket.into()));
         }
         for (place, manager) in places {
-            let handover = Handover::take(&environment(&[("NOTIFY_SOCKET", &place)]));
+            let handover = Handover::take(&environment(&[("NOTIFY_SOCKET", &place)])).unwrap();
             handover.socket.expect(&place).send(b"READY=1").unwrap();
             let mut message = [0; 16];
             let length = manager.recv(&mut message).unwrap();
@@ -132,9 +153,9 @@ mod tests {
     #[test]
     fn a_manager_that_is_not_there_is_done_without() {
         for place in ["", "vsock:2:1", "relative", "/nowhere/notify"] {
-            let handover = Handover::take(&environment(&[("NOTIFY_SOCKET", place)]));
+            let handover = Handover::take(&environment(&[("NOTIFY_SOCKET", place)])).unwrap();
             assert!(handover.socket.is_none(), "{place}");
         }
-        assert!(Handover::take(&[]).socket.is_none());
+        assert!(Handover::take(&[]).unwrap().socket.is_none());
     }
 }

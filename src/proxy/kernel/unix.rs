@@ -61,12 +61,12 @@ impl Default for Access {
 }
 
 /// A unix socket of this machine. Dropping it removes its file, unless another one
-/// has taken the place.
+/// has taken the place, or the file is somebody else's.
 #[derive(Debug)]
 pub struct UnixListener {
     // Removed before the socket is closed: as long as that is open, no other file
     // can have its inode, and no other program takes it for a stale one.
-    _file: SocketFile,
+    _file: Option<SocketFile>,
     socket: tokio::net::UnixListener,
 }
 
@@ -103,7 +103,21 @@ impl UnixListener {
         path.clone_into(&mut file.path);
         let socket = tokio::net::UnixListener::from_std(StdListener::from(socket))?;
         Ok(Self {
-            _file: file,
+            _file: Some(file),
+            socket,
+        })
+    }
+
+    /// Takes one that somebody else has made to listen, and whose file is theirs. Needs a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn passed(socket: StdListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let socket = tokio::net::UnixListener::from_std(socket)?;
+        Ok(Self {
+            _file: None,
             socket,
         })
     }

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket as StdUdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -47,15 +47,27 @@ impl UdpListener {
     /// # Cancel safety
     /// Dropping the future closes the socket.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address).await?;
+        UdpSocket::bind(address).await.map(Self::on)
+    }
+
+    /// Takes a socket that somebody else has bound. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn passed(socket: StdUdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket).map(Self::on)
+    }
+
+    fn on(socket: UdpSocket) -> Self {
         // As much as there is: less is no reason to do without.
         let _ = SockRef::from(&socket).set_recv_buffer_size(KERNEL_QUEUE);
-        Ok(Self {
+        Self {
             socket: Arc::new(socket),
             clients: Arc::default(),
             buffer: vec![0; LONGEST],
             flows: 0,
-        })
+        }
     }
 
     /// The address it listens on.

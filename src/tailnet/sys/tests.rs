@@ -154,3 +154,13 @@ fn a_handler_moves_to_the_alternate_stack_and_stays_the_same() {
     assert_eq!(after.sa_sigaction, before.sa_sigaction);
     assert_errno(use_alternate_stack(-1), libc::EINVAL);
 }
+
+#[test]
+fn what_this_process_has_opened_was_not_passed_from_outside() {
+    let (own, _other) = UnixStream::pair().unwrap();
+    let kind = |number| inherited(number).unwrap_err().kind();
+    assert_eq!(kind(own.as_raw_fd()), io::ErrorKind::InvalidInput);
+    assert_eq!(kind(0), io::ErrorKind::InvalidInput);
+    assert_eq!(kind(-1), io::ErrorKind::InvalidInput);
+    assert_errno(inherited(RawFd::MAX), libc::EBADF);
+}
