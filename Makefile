@@ -78,7 +78,7 @@ QUICK := $(filter-out $(SLOW) interop limits,$(SUITES))
 SLOW_HERE := $(filter $(SUITES),$(SLOW))
 GO_MODULES := vendor/libtailscale $(patsubst %/go.mod,%,$(wildcard tests/*/go.mod))
 
-STEPS := setup fmt gofmt clippy unit quick deploy e2e vet race $(filter-out e2e,$(SLOW_HERE))
+STEPS := setup fmt gofmt clippy unit quick e2e vet race $(filter-out e2e,$(SLOW_HERE))
 
 .PHONY: test $(STEPS) faults
 test:
@@ -106,11 +106,6 @@ unit:
 quick:
 	$(CARGO) test --locked $(QUICK:%=--test %)
 	$(CARGO) test --locked --doc
-
-# The example for systemd, against the program itself.
-deploy:
-	$(CARGO) build --locked --bin tailport
-	@tests/deploy.sh '$(TARGET_DIR)/debug/tailport'
 
 e2e:
 	$(CARGO) test --locked --test e2e

@@ -1,5 +1,8 @@
 //! The program under a service manager: what systemd gives it and what it is told, played by
-//! the test. No systemd runs here, and none is needed.
+//! the test, and the unit files of `deploy/systemd`.
+//!
+//! No systemd runs here, and none is needed. Its own tools judge the units where they are
+//! installed.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
@@ -13,5 +16,7 @@ mod life;
 mod login;
 #[path = "systemd/manager.rs"]
 mod manager;
+#[path = "systemd/units.rs"]
+mod units;
 #[path = "systemd/watchdog.rs"]
 mod watchdog;
