@@ -10,12 +10,16 @@ unpack() {
     scratch=$(mktemp -d)
     mkdir -p "$root"
     (
-        cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download "$@" >&2 || exit
+        cd "$scratch" || exit
+        # The lists that are there may name what has been replaced since.
+        download "$@" || { apt-get update -qq >&2 && download "$@"; } || exit
         for package in ./*.deb; do dpkg -x "$package" "$root" || exit; done
     ) || { rm -rf "$scratch"; echo "unpacking $*: failed" >&2; exit 1; }
     rm -rf "$scratch"
     : >"$root/.$1"
 }
+
+download() { apt-get -qq -o APT::Sandbox::User=root download "$@" >&2; }
 
 # lacking PACKAGE: the libraries of other packages that it needs and that are not there
 lacking() {

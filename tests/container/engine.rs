@@ -5,11 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
 
 use crate::support::child::Child;
 use crate::support::output;
-use crate::support::patience::{PATIENCE, eventually_some};
+use crate::support::patience::{PATIENCE, eventually, eventually_some};
 use crate::support::reaper;
 use crate::support::settings::Settings;
 use crate::support::tailport::Ready;
@@ -160,12 +159,19 @@ impl Container {
         asked(&[&["exec", &self.name, PROGRAM], arguments].concat())
     }
 
-    /// Whether the image's health check finds it well.
+    /// Whether the image's health check finds it well within its timeout.
     #[track_caller]
     pub(crate) fn is_healthy(&self) -> bool {
         let (code, said) = asked(&["healthcheck", "run", &self.name]);
         assert!(code <= 1, "{code}: {said}");
         code == 0
+    }
+
+    /// Waits until the health check finds it well: a check may come too late on a
+    /// loaded machine.
+    #[track_caller]
+    pub(crate) fn wait_healthy(&self) {
+        eventually("the container is well", PATIENCE, || self.is_healthy());
     }
 
     /// Has podman stop it by the image's signal, and returns its exit code.
@@ -194,7 +200,6 @@ impl Drop for Container {
     fn drop(&mut self) {
         if self.child.has_ended().is_none() {
             asked(&["rm", "--force", "--time", "0", &self.name]);
-            self.child.wait_exit(Duration::from_secs(10));
         }
         self.gone();
     }

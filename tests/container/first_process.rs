@@ -78,7 +78,7 @@ fn orphans_of_its_container_stay_and_disturb_nothing() {
         state_and_parent(orphan) == Some(('Z', pid))
     });
 
-    assert!(container.is_healthy());
+    container.wait_healthy();
     assert_eq!(children(pid), [orphan], "health checks leave none");
     assert_eq!(container.stop(), 0);
     assert_eq!(state_and_parent(orphan), None);

@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use crate::engine::{Container, STATE, Volume};
 use crate::stage::{self, USER};
 use crate::support::content::{self, MIB};
-use crate::support::patience::{PATIENCE, eventually};
+use crate::support::patience::{PATIENCE, eventually_some};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::socket;
@@ -92,17 +92,17 @@ fn it_carries_bytes_both_ways_tells_its_health_and_is_the_same_node_again() {
     let options = [&base[..], &[stage::key(&settings, &tailnet)]].concat();
     let mut container = Container::run(&settings, &options);
     let pid = container.pid();
-    eventually("the program answers in the container", PATIENCE, || {
+    let code = eventually_some("the program answers in the container", PATIENCE, || {
         let (code, said) = container.exec(&["status"]);
-        assert_eq!(code, NOT_READY, "{said}");
-        said.contains("not ready")
+        said.contains("not ready").then_some(code)
     });
+    assert_eq!(code, NOT_READY);
     assert!(!container.is_healthy());
     is_confined(pid);
 
     tailnet.control("ok");
     let ready = container.ready();
-    assert!(container.is_healthy());
+    container.wait_healthy();
     tailnet.wait_reachable(ready.address());
     peer.greet(ready.address());
     let _listening = peer.listen(BEHIND_THE_PEER, server.address());

@@ -16,6 +16,9 @@ const KEY: &str = "/run/secrets/ts-authkey";
 pub(crate) fn settings(tailnet: &Tailnet) -> Settings {
     Settings::on(tailnet)
         .set("TS_AUTHKEY_FILE", KEY)
+        // A loaded machine may take its time.
+        .set("TS_TIMEOUT", "2m")
+        .set("TS_DIAL_TIMEOUT", "20s")
         .set("TS_DRAIN_TIMEOUT", "1s")
         .set("TS_LOG_FORMAT", "json")
         // The limit of descriptors here allows no more.
