@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -55,9 +56,10 @@ type node struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	waiting  chan string   // why tsnet's Start cannot be called yet
-	started  chan struct{} // closed when tsnet's Start has returned
-	startErr error         // its error, once started is closed
+	waiting  chan string     // why tsnet's Start cannot be called yet
+	started  chan struct{}   // closed when tsnet's Start has returned
+	startErr error           // its error, once started is closed
+	asking   *http.Transport // of questions to the backend, once started is closed
 
 	mu        sync.Mutex
 	lingering map[*connection]struct{}
@@ -111,6 +113,12 @@ func (n *node) start(config nodeConfig) error {
 		return err
 	}
 	tuneStack(n.server)
+	client, err := n.server.LocalClient()
+	if err != nil {
+		return err
+	}
+	n.asking = &http.Transport{DialContext: client.Dial}
+	client.Transport = n.asking // before anybody asks
 	return nil
 }
 
@@ -227,6 +235,9 @@ func (n *node) resetAll() {
 func (n *node) closeServer() {
 	err := guarded(func() error {
 		if n.startErr == nil {
+			// One that was dialed and never used looks to the backend like one that
+			// is about to be, and is given five seconds.
+			n.asking.CloseIdleConnections()
 			return n.server.Close()
 		}
 		// A failed Start has closed what it opened, but for the event bus.
