@@ -65,20 +65,27 @@ func (c *connection) claim() (int, error) {
 	if err != nil {
 		return -1, err // still announced: the caller may try again or abort it
 	}
-	if !c.box.forget(c.id) {
-		ours.Close()
-		syscall.Close(theirs)
-		return -1, syscall.EBADF
+	if err := c.claimAs(theirs, ours, nil); err != nil {
+		return -1, err
 	}
+	return theirs, nil
+}
+
+// claimAs is claim with a pair, which it takes over, and a function that is called
+// once both directions are done, unless it is nil.
+func (c *connection) claimAs(theirs int, ours *net.UnixConn, atEnd func()) error {
+	claimed := c.box.forget(c.id)
 	c.mu.Lock()
-	if c.aborted {
-		c.mu.Unlock()
+	claimed = claimed && !c.aborted
+	if claimed {
+		c.sock = ours
+	}
+	c.mu.Unlock()
+	if !claimed {
 		ours.Close()
 		syscall.Close(theirs)
-		return -1, syscall.EBADF
+		return syscall.EBADF
 	}
-	c.sock = ours
-	c.mu.Unlock()
 	close(c.settled)
 
 	var directions sync.WaitGroup
@@ -86,9 +93,12 @@ func (c *connection) claim() (int, error) {
 	directions.Go(func() { c.guard(c.pumpOutgoing) })
 	go func() {
 		directions.Wait()
+		if atEnd != nil {
+			atEnd()
+		}
 		c.finish()
 	}()
-	return theirs, nil
+	return nil
 }
 
 // guard keeps a fault in one direction from ending the process: the connection

@@ -6,8 +6,8 @@
 // tailscale.h states it for the caller; MESSAGES.md lists what crosses. In this
 // half's words:
 //
-//   - An exported function returns at once. What waits runs in goroutines that
-//     belong to a mailbox, a connection or a node, and end with it.
+//   - An exported function of the seam returns at once. What waits runs in goroutines
+//     that belong to a mailbox, a connection or a node, and end with it.
 //   - A mailbox is one end of a socket pair. A goroutine reads it only to learn
 //     that the caller closed the other end, which cancels the mailbox's context.
 //   - A connection is known by its id until the caller releases or aborts it. The
@@ -49,6 +49,16 @@
 //	renew.go        an expired node that may have been extended
 //	logout.go       giving the login up
 //	flush.go        waiting for acknowledgements
+//
+// Over them stand the calls of upstream's libtailscale, which wait:
+//
+//	upstream_exports.go   the C functions: arguments, buffers, return values
+//	upstream_server.go    a handle: settings, the node, what waits for it
+//	upstream_listen.go    a listener's descriptor, and who was accepted from where
+//	upstream_dial.go      a connection's descriptor
+//	upstream_socket.go    descriptors that block, known by their sockets
+//	upstream_loopback.go  tsnet's proxy, and the funnel
+//	upstream_logfd.go     log lines to a descriptor of the caller's
 package main
 
 func main() {}

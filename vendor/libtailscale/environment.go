@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"tailscale.com/envknob"
@@ -23,6 +24,9 @@ type environment struct {
 	// MemoryLimit is the soft limit of this half in bytes; 0 leaves it alone.
 	MemoryLimit int64 `json:"memory_limit"`
 }
+
+// logUploadAsked says that the environment asks for the vendor's log upload.
+var logUploadAsked atomic.Bool
 
 // apply changes the environment of both halves: Go's own copy, made when the
 // archive was loaded, and through it the C environment.
@@ -45,6 +49,7 @@ func (e environment) apply() error {
 	if e.MemoryLimit > 0 {
 		debug.SetMemoryLimit(e.MemoryLimit)
 	}
+	logUploadAsked.Store(e.LogUpload)
 	if e.LogUpload {
 		envknob.Setenv("TS_NO_LOGS_NO_SUPPORT", "")
 	} else {

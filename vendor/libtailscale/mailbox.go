@@ -17,7 +17,8 @@ const frameMax = 1 << 20
 // mailbox is this side's end of one returned descriptor: messages go out, and
 // the caller's closing of the other end comes in as a canceled context.
 type mailbox struct {
-	sock   *net.UnixConn
+	sock   *net.UnixConn           // nil when the messages stay in this half
+	tell   func(message any) error // takes a message; by default to sock as a frame
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -35,11 +36,19 @@ func newMailbox(parent context.Context) (int, *mailbox, error) {
 	if err != nil {
 		return -1, nil, err
 	}
-	m := &mailbox{sock: ours, unclaimed: make(map[uint64]announced)}
-	m.ctx, m.cancel = context.WithCancel(parent)
-	registry.mailboxes.Add(1)
+	m := newInnerMailbox(parent, nil)
+	m.sock, m.tell = ours, m.writeFrame
 	go m.watchCaller()
 	return theirs, m, nil
+}
+
+// newInnerMailbox makes a mailbox without a descriptor, for a call of this half that
+// takes the messages itself. Who makes it closes it.
+func newInnerMailbox(parent context.Context, tell func(message any) error) *mailbox {
+	m := &mailbox{tell: tell, unclaimed: make(map[uint64]announced)}
+	m.ctx, m.cancel = context.WithCancel(parent)
+	registry.mailboxes.Add(1)
+	return m
 }
 
 // watchCaller ends with the caller's close of its end, or with close.
@@ -76,9 +85,11 @@ func guarded(work func() error) (err error) {
 	return work()
 }
 
-// send writes one message. It waits while the caller does not read, and fails
+// send hands one message over. It waits while the caller does not read, and fails
 // when the mailbox is closed by either side.
-func (m *mailbox) send(message any) error {
+func (m *mailbox) send(message any) error { return m.tell(message) }
+
+func (m *mailbox) writeFrame(message any) error {
 	payload, err := json.Marshal(message)
 	if err != nil {
 		return err
@@ -87,9 +98,13 @@ func (m *mailbox) send(message any) error {
 		return fmt.Errorf("a message of %d bytes is over the limit of %d", len(payload), frameMax)
 	}
 	frame := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(payload)), uint32(len(payload)))
+	return m.write(append(frame, payload...))
+}
+
+func (m *mailbox) write(bytes []byte) error {
 	m.writing.Lock()
 	defer m.writing.Unlock()
-	_, err = m.sock.Write(append(frame, payload...))
+	_, err := m.sock.Write(bytes)
 	return err
 }
 
@@ -99,7 +114,9 @@ const errorGrace = time.Second
 
 func (m *mailbox) sendError(err error) {
 	f := failureOf(err)
-	m.sock.SetWriteDeadline(time.Now().Add(errorGrace))
+	if m.sock != nil {
+		m.sock.SetWriteDeadline(time.Now().Add(errorGrace))
+	}
 	m.send(errorMessage{Type: "error", Kind: f.kind, Detail: clip(f.detail)})
 }
 
@@ -157,7 +174,11 @@ func (m *mailbox) close() {
 	m.mu.Unlock()
 
 	m.cancel()
-	m.sock.Close()
+	if m.sock == nil {
+		registry.mailboxes.Add(-1) // nobody watches it
+	} else {
+		m.sock.Close()
+	}
 	for _, c := range orphans {
 		c.abort()
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 )
 
@@ -30,6 +31,9 @@ func (n *node) logf(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	n.mapPoll.hear(line)
 	logf("%s", line)
+	if n.also != nil {
+		n.also(clip(strings.TrimRight(line, "\n")))
+	}
 }
 
 func (p *mapPoll) hear(line string) {

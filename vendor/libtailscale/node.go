@@ -51,6 +51,7 @@ type node struct {
 	authKey   string // known once started is closed
 	keepalive time.Duration
 	mapPoll   mapPoll
+	also      func(line string) // takes log lines too, unless nil
 
 	// ctx ends when the node closes; every mailbox of the node derives from it.
 	ctx    context.Context
@@ -67,8 +68,23 @@ type node struct {
 
 // startNode begins a node's start and returns the mailbox that follows it.
 func startNode(config nodeConfig) (int, *node, error) {
-	if err := checkLayout(); err != nil {
+	n, err := newNode(config)
+	if err != nil {
 		return -1, nil, err
+	}
+	fd, err := n.openMailbox(n.followStart)
+	if err != nil {
+		n.cancel()
+		return -1, nil, err
+	}
+	n.begin(config)
+	return fd, n, nil
+}
+
+// newNode makes a node, which does nothing until begin.
+func newNode(config nodeConfig) (*node, error) {
+	if err := checkLayout(); err != nil {
+		return nil, err
 	}
 	n := &node{
 		server: &tsnet.Server{
@@ -88,18 +104,17 @@ func startNode(config nodeConfig) (int, *node, error) {
 	n.server.Logf, n.server.UserLogf = n.logf, n.logf
 	n.mapPoll.gone = make(chan struct{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	fd, err := n.openMailbox(n.followStart)
-	if err != nil {
-		n.cancel()
-		return -1, nil, err
-	}
+	return n, nil
+}
+
+// begin gives the node its handle and starts it.
+func (n *node) begin(config nodeConfig) {
 	addNode(n)
 	go func() {
 		defer close(n.started)
 		n.startErr = guarded(func() error { return n.start(config) })
 	}()
 	go n.watchSilence()
-	return fd, n, nil
 }
 
 // start gets a key to log in with, and starts tsnet.
@@ -128,14 +143,21 @@ func (n *node) openMailbox(work func(ctx context.Context, m *mailbox) error) (in
 	if err != nil {
 		return -1, err
 	}
-	m.run(func(ctx context.Context) error {
-		err := work(ctx, m)
-		if n.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return &failure{kindClosed, "the node is closed"}
-		}
-		return err
-	})
+	n.runIn(m, work)
 	return fd, nil
+}
+
+// runIn runs work in a mailbox and closes it after that.
+func (n *node) runIn(m *mailbox, work func(ctx context.Context, m *mailbox) error) {
+	m.run(func(ctx context.Context) error { return n.closedOr(work(ctx, m)) })
+}
+
+// closedOr says that the node is closed where an error comes from that.
+func (n *node) closedOr(err error) error {
+	if n.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return &failure{kindClosed, "the node is closed"}
+	}
+	return err
 }
 
 // awaitStarted waits until tsnet's Start has returned, and returns its error.

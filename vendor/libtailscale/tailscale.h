@@ -1,6 +1,11 @@
 /*
  * tailscale.h: a Tailscale node in a C archive.
  *
+ * There are two sets of calls over one mechanism. Those named tailport_ are the
+ * seam, for programs that wait for many things at a time; its contract comes first.
+ * Those named tailscale_ are upstream's libtailscale, for programs written for it;
+ * they wait, and stand at the end with a contract of their own.
+ *
  * The seam's contract
  *
  * One mechanism serves everything that waits: a call never blocks. It returns a
@@ -69,6 +74,12 @@ typedef uint64_t tailport_node;
 
 /* A connection over the tailnet. 0 is no connection. */
 typedef uint64_t tailport_id;
+
+/* Of the calls named tailscale_: a node, a listener, a connection. The last two are
+ * descriptors. */
+typedef int tailscale;
+typedef int tailscale_listener;
+typedef int tailscale_conn;
 
 /* How far a direction of a connection is. */
 enum tailport_end_state {
@@ -210,6 +221,76 @@ int tailport_close(tailport_node node);
 
 /* Counts what is alive on this side, for tests and diagnosis. */
 int tailport_count(struct tailport_counts *counts);
+
+/*
+ * Upstream's calls
+ *
+ * They have the signatures of github.com/tailscale/libtailscale and wait in the
+ * calling thread, which may be any, until they are done or another thread closes
+ * the node. README.md beside this file has the contract at length, and what
+ * differs from upstream.
+ *
+ * Unless it says otherwise a call returns 0, or EBADF for what is no node, or -1
+ * with a text for tailscale_errmsg. A buffer gets a text that ends with NUL; EINVAL
+ * says that it is null or has no room at all, ERANGE that the text has been cut.
+ */
+
+/* Makes a node that does nothing yet. It must be given to tailscale_close. */
+tailscale tailscale_new(void);
+
+/* Settings, before the node starts. dir: where its state is, made when it is not
+ * there. ephemeral: not 0 logs the node out at its close. */
+int tailscale_set_dir(tailscale sd, const char *dir);
+int tailscale_set_hostname(tailscale sd, const char *hostname);
+int tailscale_set_authkey(tailscale sd, const char *authkey);
+int tailscale_set_control_url(tailscale sd, const char *control_url);
+int tailscale_set_ephemeral(tailscale sd, int ephemeral);
+
+/* Has log lines written to a duplicate of fd; -1, as at first, to none. The URL at
+ * which a person logs the node in is among them. */
+int tailscale_set_logfd(tailscale sd, int fd);
+
+/* Starts the node, if it is not, without waiting for its tailnet. */
+int tailscale_start(tailscale sd);
+
+/* Starts the node, if it is not, and waits until it is on its tailnet. */
+int tailscale_up(tailscale sd);
+
+/* Ends the node, what is open on it, and every call that waits for it. -1: something
+ * had to be left behind; the log says what. */
+int tailscale_close(tailscale sd);
+
+/* The node's addresses with a comma between them, or nothing before it has any. */
+int tailscale_getips(tailscale sd, char *buf, size_t buflen);
+
+/* Connects to "host:port" of the tailnet, by MagicDNS name or IP, once the node is
+ * up. network: "tcp". */
+int tailscale_dial(tailscale sd, const char *network, const char *addr, tailscale_conn *conn_out);
+
+/* Listens on ":port" or "ip:port" of the node. The descriptor is readable when a
+ * connection waits; close(2) ends the listener. network: "tcp". */
+int tailscale_listen(tailscale sd, const char *network, const char *addr,
+		     tailscale_listener *listener_out);
+
+/* Takes the next connection, waiting for it unless the descriptor has O_NONBLOCK. -1
+ * sets errno too. EBADF: no listener, or its node has been closed. */
+int tailscale_accept(tailscale_listener listener, tailscale_conn *conn_out);
+
+/* The IP that an accepted connection came from. EBADF: no listener, or no connection
+ * that it accepted. */
+int tailscale_getremoteaddr(tailscale_listener listener, tailscale_conn conn, char *buf,
+			    size_t buflen);
+
+/* Starts, if there is none, a SOCKS5 proxy and the local API on a port of loopback.
+ * The passwords, of the user "tsnet" and of the API, are 32 bytes and NUL each. */
+int tailscale_loopback(tailscale sd, char *addr_out, size_t addrlen, char *proxy_cred_out,
+		       char *local_api_cred_out);
+
+/* Leads HTTPS from the internet to a port of this machine, in plain HTTP/1.1. */
+int tailscale_enable_funnel_to_localhost_plaintext_http1(tailscale sd, int localhost_port);
+
+/* The text of the last error of a call on this node. */
+int tailscale_errmsg(tailscale sd, char *buf, size_t buflen);
 
 #endif /* TAILPORT_TYPES_ONLY */
 
