@@ -55,6 +55,16 @@ func TestEverythingClosedIsEverythingGone(t *testing.T) {
 
 func useAndAbandon(t *testing.T) {
 	l := newLink(t, nodeConfig{})
+	// The peer refuses what is not accepted within a second.
+	go func() {
+		for {
+			far, err := l.far.Accept()
+			if err != nil {
+				return
+			}
+			defer far.Close()
+		}
+	}()
 	var conns []net.Conn
 	for range 100 {
 		conn, err := l.peer.Dial(t.Context(), "tcp", net.JoinHostPort(l.n.ip.String(), linkPort))
@@ -87,11 +97,6 @@ func useAndAbandon(t *testing.T) {
 		conn.Close()
 	}
 	// Claimed and left open: the node's close ends it.
-	far, err := l.far.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
 	box := l.n.openDial(t, net.JoinHostPort(l.peerIP.String(), linkPort), patience)
 	near := box.take(t, "dialed")
 	open := l.n.openDialOn(t, "udp", net.JoinHostPort(l.peerIP.String(), linkPort), patience).flow(t, "dialed").take(t)
