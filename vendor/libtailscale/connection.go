@@ -29,6 +29,11 @@ type connection struct {
 	endpoint *endpoint
 	settled  chan struct{} // closed once claimed or aborted
 
+	// Set before the claim by who has it claimed. gentle: the caller's close delivers
+	// what was written, as close(2) does, in place of a reset.
+	gentle bool
+	atEnd  func() // called once both directions are done, unless nil
+
 	inHand atomic.Int64 // bytes taken from sock and not yet queued at endpoint
 
 	failure     sync.Once
@@ -65,15 +70,14 @@ func (c *connection) claim() (int, error) {
 	if err != nil {
 		return -1, err // still announced: the caller may try again or abort it
 	}
-	if err := c.claimAs(theirs, ours, nil); err != nil {
+	if err := c.claimAs(theirs, ours); err != nil {
 		return -1, err
 	}
 	return theirs, nil
 }
 
-// claimAs is claim with a pair, which it takes over, and a function that is called
-// once both directions are done, unless it is nil.
-func (c *connection) claimAs(theirs int, ours *net.UnixConn, atEnd func()) error {
+// claimAs is claim with a pair, which it takes over.
+func (c *connection) claimAs(theirs int, ours *net.UnixConn) error {
 	claimed := c.box.forget(c.id)
 	c.mu.Lock()
 	claimed = claimed && !c.aborted
@@ -93,8 +97,8 @@ func (c *connection) claimAs(theirs int, ours *net.UnixConn, atEnd func()) error
 	directions.Go(func() { c.guard(c.pumpOutgoing) })
 	go func() {
 		directions.Wait()
-		if atEnd != nil {
-			atEnd()
+		if c.atEnd != nil {
+			c.atEnd()
 		}
 		c.finish()
 	}()

@@ -189,6 +189,10 @@ func (e *endpoint) write(buf []byte) tcpip.Error {
 // closeWrite sends FIN after what is queued.
 func (e *endpoint) closeWrite() tcpip.Error { return e.ep.Shutdown(tcpip.ShutdownWrite) }
 
+// closeRead takes nothing more: what has arrived, or still does, is answered by RST
+// once the other direction is closed too.
+func (e *endpoint) closeRead() { e.ep.Shutdown(tcpip.ShutdownRead) }
+
 // close lets go of the endpoint; the stack still delivers what is queued.
 func (e *endpoint) close() { e.ep.Close() }
 

@@ -32,7 +32,7 @@ func (c *connection) pumpIncoming() {
 			buffers.Put(buf)
 			if writeErr != nil {
 				// The caller has closed its end with bytes still coming.
-				c.abort()
+				c.callerGone()
 				return
 			}
 			continue
@@ -133,7 +133,7 @@ func (c *connection) callerEnded(raw syscall.RawConn, err error) {
 			gone = false
 		}
 	}
-	if gone {
+	if gone && !c.gentle {
 		c.abort()
 		return
 	}
@@ -142,7 +142,22 @@ func (c *connection) callerEnded(raw syscall.RawConn, err error) {
 	} else {
 		c.end(&c.outgoing, stateClean)
 	}
+	if gone {
+		c.callerGone()
+		return
+	}
 	c.awaitHangUp(raw)
+}
+
+// callerGone ends the incoming direction, which nobody reads any more: by a reset of
+// the connection, or gently, so that the outgoing one still ends by itself.
+func (c *connection) callerGone() {
+	if !c.gentle {
+		c.abort()
+		return
+	}
+	c.end(&c.incoming, stateClean)
+	c.endpoint.closeRead()
 }
 
 // awaitHangUp waits until the other direction is done, and aborts the connection
@@ -161,7 +176,7 @@ func (c *connection) awaitHangUp(raw syscall.RawConn) {
 		return gone
 	})
 	if gone {
-		c.abort()
+		c.callerGone()
 	}
 }
 

@@ -57,7 +57,8 @@ func claimBlocking(id uint64) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err := c.claimAs(p.theirs, p.ours, nil); err != nil {
+	c.gentle = true
+	if err := c.claimAs(p.theirs, p.ours); err != nil {
 		return -1, err
 	}
 	c.release()

@@ -140,7 +140,8 @@ func (l *listener) accept(fd int) (int, error) {
 			continue // aborted meanwhile
 		}
 		l.remember(p.key, c.remote.Addr())
-		if err := c.claimAs(p.theirs, p.ours, func() { l.over(p.key) }); err != nil {
+		c.gentle, c.atEnd = true, func() { l.over(p.key) }
+		if err := c.claimAs(p.theirs, p.ours); err != nil {
 			l.over(p.key)
 			continue
 		}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -154,6 +156,40 @@ func TestUpstreamCallsKeepAHalfClose(t *testing.T) {
 		answering.Close()
 	}
 	eventually(t, "all ids are retired", func() bool { return count().connections == 0 })
+}
+
+func TestACloseDeliversWhatWasWritten(t *testing.T) {
+	tn := newTailnet(t)
+	peer, _ := tn.peer(t, "peer")
+	u := tn.upstream(t, "up").connect(t)
+	l := u.open(t, ":"+linkPort)
+	for _, size := range []int{1, 4 << 20} {
+		for _, ended := range []bool{false, true} {
+			far := dialed(t, peer, u.ip)
+			near := l.next(t)
+			sent := randomBytes(t, size)
+			wrote := make(chan error, 1)
+			go func() {
+				_, err := near.Write(sent)
+				if ended {
+					err = errors.Join(err, near.CloseWrite())
+				}
+				// The peer has not ended its own direction.
+				wrote <- errors.Join(err, near.Close())
+			}()
+			got, err := io.ReadAll(far)
+			if err = errors.Join(err, <-wrote); err != nil || !bytes.Equal(got, sent) {
+				t.Errorf("%d of %d bytes, %v", len(got), size, err)
+			}
+			// What still comes is answered by a reset, so that the peer learns of it.
+			eventually(t, "the peer cannot write any more", func() bool {
+				_, err := far.Write([]byte("?"))
+				return err != nil
+			})
+		}
+	}
+	eventually(t, "all ids are retired", func() bool { return count().connections == 0 })
+	eventually(t, "nothing lingers", func() bool { return count().lingering == 0 })
 }
 
 func TestAListenerIsReadableWhenAConnectionWaits(t *testing.T) {
