@@ -81,6 +81,7 @@ fn count(peers: &[Peer]) -> PathCounts {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::future::{pending, ready};
 
     use tokio::time::advance;
@@ -115,6 +116,7 @@ mod tests {
             key_expiry: None,
             expired: false,
             cert_domains: Vec::new(),
+            services: BTreeMap::new(),
         };
         let own = Own {
             state: "Running".to_owned(),

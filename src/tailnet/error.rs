@@ -112,6 +112,8 @@ pub enum ErrorKind {
     NotRunning,
     /// The tailnet offers no certificate for the name.
     NoCertificates,
+    /// The node has no tag, and only a tagged one can host a service.
+    NotTagged,
     /// The control server refused the key or the node.
     LoginRefused,
     /// A person must log in, or extend the key.
@@ -126,7 +128,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in the order of the contract's table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Refused,
         Self::Reset,
         Self::Unreachable,
@@ -139,6 +141,7 @@ impl ErrorKind {
         Self::PortInUse,
         Self::NotRunning,
         Self::NoCertificates,
+        Self::NotTagged,
         Self::LoginRefused,
         Self::LoginNeeded,
         Self::StateUnusable,
@@ -161,6 +164,7 @@ impl ErrorKind {
             Self::PortInUse => "port_in_use",
             Self::NotRunning => "not_running",
             Self::NoCertificates => "no_certificates",
+            Self::NotTagged => "not_tagged",
             Self::LoginRefused => "login_refused",
             Self::LoginNeeded => "login_needed",
             Self::StateUnusable => "state_unusable",

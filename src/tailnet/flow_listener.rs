@@ -21,7 +21,7 @@ pub struct FlowListener {
 impl FlowListener {
     /// Opens a port; see [`super::Node::listen_udp`].
     pub(super) async fn open(node: NodeHandle, port: u16) -> Result<Self, Error> {
-        let listener = Listener::open(node, c"udp", port).await?;
+        let listener = Listener::open(node, c"udp", format!(":{port}")).await?;
         Ok(Self { listener })
     }
 

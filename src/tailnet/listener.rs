@@ -12,7 +12,7 @@ use super::protocol::ProtocolError;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
 
-/// A port of the node that peers can reach.
+/// A port of the node, or of a service that it hosts, that peers can reach.
 ///
 /// Dropping it closes the port and resets every connection it has announced and
 /// nobody has claimed, also those already accepted as [`Incoming`].
@@ -23,10 +23,14 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Opens a port; see [`super::Node::listen`].
-    pub(super) async fn open(node: NodeHandle, network: &CStr, port: u16) -> Result<Self, Error> {
+    /// Opens a port; see [`super::Node::listen`] and [`super::Node::listen_service`].
+    pub(super) async fn open(
+        node: NodeHandle,
+        network: &CStr,
+        address: String,
+    ) -> Result<Self, Error> {
         let failed = || Error::call("listening on the tailnet");
-        let address = CString::new(format!(":{port}")).map_err(|error| failed()(error.into()))?;
+        let address = CString::new(address).map_err(|error| failed()(error.into()))?;
         let fd = sys::listen(node, network, &address).map_err(failed())?;
         let mut mailbox = Mailbox::new(fd).map_err(failed())?;
         match mailbox.answer().await? {

@@ -2,6 +2,7 @@
 //!
 //! Keys that are not named here are ignored; a type that is not is an error.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
@@ -174,6 +175,9 @@ pub struct NodeInfo {
     /// The names that it can have certificates for; empty when the tailnet offers
     /// none.
     pub cert_domains: Vec<String>,
+    /// The Tailscale Services that it hosts now, with the addresses that were handed out
+    /// to it: none while it is not approved as a host.
+    pub services: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// Something that the node says is not well.

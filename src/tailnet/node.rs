@@ -90,7 +90,23 @@ impl Node {
     ///
     /// Safe: a port opened meanwhile is closed again.
     pub async fn listen(&self, port: u16) -> Result<Listener, Error> {
-        Listener::open(self.handle, c"tcp", port).await
+        Listener::open(self.handle, c"tcp", format!(":{port}")).await
+    }
+
+    /// Hosts a Tailscale Service, such as `svc:web`, and opens a TCP port on its
+    /// addresses: those that the control server has handed out, and each that comes
+    /// later. [`NodeInfo::services`] tells which there are. Dropping the listener
+    /// withdraws the service unless it has another port; open connections go on.
+    ///
+    /// # Errors
+    ///
+    /// `not_tagged`, or as [`Node::listen`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what was opened meanwhile is closed again.
+    pub async fn listen_service(&self, service: &str, port: u16) -> Result<Listener, Error> {
+        Listener::open(self.handle, c"tcp", format!("{service}:{port}")).await
     }
 
     /// Opens a UDP port of the node on all its tailnet addresses.

@@ -37,6 +37,7 @@
 //	ping.go         a peer's sign of life, and which way it came
 //	certificate.go  certificates for the node's own names
 //	listen.go       accepted connections and flows
+//	service.go      Tailscale Services that the node hosts
 //	dial.go         dialed connections and flows, never outside the tailnet
 //	announced.go    what an id names
 //	connection.go   a connection's life: announced, claimed, ended, released

@@ -172,8 +172,8 @@ var environmentArguments = property{
 }
 
 var addresses = property{
-	"addresses to dial", 1,
-	[]string{"100.64.0.1:22", "[fd7a:115c:a1e0::1]:22", "peer:22", "peer.tailnet.test:65535", ":22", "peer", "peer:0", "peer:http", "[::1", "a:b:c"},
+	"addresses to dial or listen on", 1,
+	[]string{"100.64.0.1:22", "[fd7a:115c:a1e0::1]:22", "peer:22", "peer.tailnet.test:65535", ":22", "peer", "peer:0", "peer:http", "[::1", "a:b:c", "svc:web:443"},
 	func(t testing.TB, text string) {
 		err := checkDialAddress("tcp", text)
 		if err == nil {
@@ -181,6 +181,13 @@ var addresses = property{
 			number, _ := strconv.Atoi(port)
 			if split != nil || host == "" || number < 1 || number > 65535 {
 				t.Errorf("%q is accepted", text)
+			}
+		} else if f := failureOf(err); f.kind != kindBadAddress {
+			t.Errorf("%q is %v", text, f)
+		}
+		if name, port, err := serviceAddress(text); err == nil {
+			if name.Validate() != nil || port == 0 {
+				t.Errorf("%q is a service's address", text)
 			}
 		} else if f := failureOf(err); f.kind != kindBadAddress {
 			t.Errorf("%q is %v", text, f)

@@ -18,6 +18,9 @@ func (n *node) listen(ctx context.Context, m *mailbox, network, address string) 
 	if err := checkNetwork(network); err != nil {
 		return err
 	}
+	if strings.HasPrefix(address, servicePrefix) && network == "tcp" {
+		return n.listenService(ctx, m, address)
+	}
 	if err := n.awaitStarted(ctx); err != nil {
 		return err
 	}
@@ -25,13 +28,18 @@ func (n *node) listen(ctx context.Context, m *mailbox, network, address string) 
 	if err != nil {
 		return listenFailure(err)
 	}
+	if err := m.send(listeningMessage{Type: "listening", Address: listener.Addr().String()}); err != nil {
+		listener.Close()
+		return nil // the caller has closed the mailbox
+	}
+	return n.accept(ctx, m, network, listener)
+}
+
+// accept announces what comes, and closes the listener with the context.
+func (n *node) accept(ctx context.Context, m *mailbox, network string, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
 	defer listener.Close()
-
-	if err := m.send(listeningMessage{Type: "listening", Address: listener.Addr().String()}); err != nil {
-		return nil // the caller has closed the mailbox
-	}
 	for {
 		conn, err := listener.Accept()
 		if errors.Is(err, net.ErrClosed) && ctx.Err() != nil {

@@ -97,6 +97,9 @@ func (n *node) followStart(ctx context.Context, m *mailbox) error {
 			if err != nil || len(info.Addresses) == 0 {
 				return false, err
 			}
+			if err := clearServices(ctx, client); err != nil {
+				return false, err
+			}
 			return true, m.send(nodeMessage{Type: "running", Node: info})
 		}
 		if err := m.send(stateMessage{Type: "state", State: notify.State.String()}); err != nil {
@@ -112,11 +115,11 @@ func (n *node) info(ctx context.Context, client *local.Client) (nodeInfo, error)
 	if err != nil {
 		return nodeInfo{}, err
 	}
-	return infoOf(status), nil
+	return n.infoOf(status), nil
 }
 
-func infoOf(status *ipnstate.Status) nodeInfo {
-	info := nodeInfo{Addresses: status.TailscaleIPs, CertDomains: status.CertDomains}
+func (n *node) infoOf(status *ipnstate.Status) nodeInfo {
+	info := nodeInfo{Addresses: status.TailscaleIPs, CertDomains: status.CertDomains, Services: n.services.addresses(status)}
 	if info.CertDomains == nil {
 		info.CertDomains = []string{}
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+
+	"tailscale.com/tailcfg"
 )
 
 // kind names what went wrong; MESSAGES.md says what each means and whether a
@@ -25,6 +27,7 @@ const (
 	kindPortInUse      kind = "port_in_use"
 	kindNotRunning     kind = "not_running"
 	kindNoCertificates kind = "no_certificates"
+	kindNotTagged      kind = "not_tagged"
 	kindLoginRefused   kind = "login_refused"
 	kindLoginNeeded    kind = "login_needed"
 	kindStateUnusable  kind = "state_unusable"
@@ -106,6 +109,8 @@ type nodeInfo struct {
 	Expired   bool         `json:"expired"`
 
 	CertDomains []string `json:"cert_domains"`
+
+	Services map[tailcfg.ServiceName][]netip.Addr `json:"services"`
 }
 
 type healthMessage struct {

@@ -62,6 +62,8 @@ type node struct {
 	startErr error           // its error, once started is closed
 	asking   *http.Transport // of questions to the backend, once started is closed
 
+	services services
+
 	mu        sync.Mutex
 	lingering map[*connection]struct{}
 }

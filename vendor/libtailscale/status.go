@@ -27,7 +27,7 @@ func (n *node) status(ctx context.Context, m *mailbox) error {
 	if err != nil {
 		return err
 	}
-	if err := m.send(ownOf(now)); err != nil {
+	if err := m.send(n.ownOf(now)); err != nil {
 		return nil // the caller has closed the mailbox
 	}
 	peers := slices.SortedFunc(maps.Values(now.Peer), func(a, b *ipnstate.PeerStatus) int {
@@ -43,8 +43,8 @@ func (n *node) status(ctx context.Context, m *mailbox) error {
 	return m.send(completeMessage{Type: "complete", Peers: len(peers)})
 }
 
-func ownOf(now *ipnstate.Status) ownMessage {
-	own := ownMessage{Type: "own", State: now.BackendState, Node: infoOf(now), Tags: []string{}}
+func (n *node) ownOf(now *ipnstate.Status) ownMessage {
+	own := ownMessage{Type: "own", State: now.BackendState, Node: n.infoOf(now), Tags: []string{}}
 	if now.CurrentTailnet != nil {
 		own.Tailnet = now.CurrentTailnet.Name
 	}

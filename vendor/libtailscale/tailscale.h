@@ -181,9 +181,11 @@ int tailport_ping(tailport_node node, const char *address, uint32_t timeout_ms);
 int tailport_certificate(tailport_node node, const char *domain);
 
 /* Listens on the tailnet. network: "tcp" or "udp"; of UDP every new client
- * address is a flow, announced at its first datagram. address: ":22" or
- * "100.64.0.1:22".
- * Closing the mailbox closes the listener. */
+ * address is a flow, announced at its first datagram. address: ":22",
+ * "100.64.0.1:22", or "svc:web:22" over TCP: the node then hosts that Tailscale
+ * Service, and listens on each of its addresses from when it is handed out.
+ * Closing the mailbox closes the listener. With its last port a service is
+ * withdrawn, and the connections to it that are open go on. */
 int tailport_listen(tailport_node node, const char *network, const char *address);
 
 /* Dials an address of the tailnet: "host:port" by MagicDNS name or IP. network:

@@ -64,7 +64,7 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 			default: // one that is to be told covers this one too
 			}
 		}
-		if notify.State != nil || notify.SelfChange != nil {
+		if notify.State != nil || notify.SelfChange != nil || notify.Prefs != nil {
 			info, err := n.info(ctx, client)
 			if err == nil && !reflect.DeepEqual(info, last.node) {
 				last.node = info

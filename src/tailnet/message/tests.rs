@@ -55,7 +55,8 @@ fn sample(key: &str) -> Value {
         "node" => json!({
             "hostname": "here", "dns_name": "here.example.ts.net", "expired": false,
             "addresses": ["100.64.0.1", "fd7a:115c:a1e0::1"],
-            "key_expiry": "2027-01-02T03:04:05.678Z", "cert_domains": ["here.example.ts.net"], "more": null,
+            "key_expiry": "2027-01-02T03:04:05.678Z", "cert_domains": ["here.example.ts.net"],
+            "services": { "svc:web": ["100.127.0.1"], "svc:db": [] }, "more": null,
         }),
         _ => panic!("the table has a key `{key}` that this test does not know"),
     }
@@ -161,7 +162,7 @@ fn a_kind_outside_the_list_is_internal_and_keeps_its_text() {
 #[test]
 fn empty_texts_of_a_node_are_none() {
     let payload = br#"{"type":"running","node":{"hostname":"h","dns_name":"","addresses":[],
-        "key_expiry":"","expired":true,"cert_domains":[]}}"#;
+        "key_expiry":"","expired":true,"cert_domains":[],"services":{}}}"#;
     let Start::Running { node } = decode(payload).unwrap() else {
         panic!("not running")
     };
