@@ -32,7 +32,9 @@ mod view;
 pub use at::At;
 pub use client::{Client, Unanswered};
 pub use control::{ControlFile, ControlListener, NAME as CONTROL_SOCKET, open as open_control};
-pub use node_status::{NEEDS_APPROVAL, NodeStatus, Phase, RUNNING, Remark, STATES, meaning};
+pub use node_status::{
+    NEEDS_APPROVAL, NodeStatus, Phase, RUNNING, Remark, STATES, meaning, service_pending,
+};
 pub use operations::{Answer, LibraryCounts, Operations, PathCounts, Peer, Pong, Refusal};
 pub use report::{Connections, ForwardReport, RecentReport, Report};
 pub use routes::Door;

@@ -1,5 +1,6 @@
 //! What is known of the node: one value, kept by whoever hears of changes, read by everyone.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -64,6 +65,9 @@ pub struct NodeStatus {
     pub waiting: Option<String>,
     /// All that the node says is not well.
     pub health: Vec<Remark>,
+    /// The services that it hosts, each with its addresses here: none before it is approved.
+    #[serde(default)]
+    pub services: BTreeMap<String, Vec<IpAddr>>,
 }
 
 /// One thing to know, for programs and for people.
@@ -118,6 +122,13 @@ impl NodeStatus {
         if blocked {
             reasons.push(Remark::new("not_running", meaning(&self.state)));
         }
+        if self.phase == Phase::Serving && self.state == RUNNING {
+            let missing = self.services.iter().filter(|(_, here)| here.is_empty());
+            let remark = |(service, _): (&String, _)| {
+                Remark::new("service_pending", service_pending(service))
+            };
+            reasons.extend(missing.map(remark));
+        }
         reasons
     }
 
@@ -160,6 +171,14 @@ pub fn meaning(state: &str) -> &'static str {
     }
 }
 
+/// What a service asks of people while it has no address here.
+pub fn service_pending(service: &str) -> String {
+    format!(
+        "{service} has no address here: an admin must define it and approve this node as its host \
+         (a control server that knows no services never gives one)"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +211,13 @@ mod tests {
         assert_eq!(codes(&status), ["key_expired", "not_running"]);
         status.phase = Phase::Stopping;
         assert_eq!(codes(&status), ["stopping", "key_expired"]);
+        let mut status = serving();
+        let address = "100.127.0.1".parse().unwrap();
+        status.services.insert("svc:a".to_owned(), vec![address]);
+        assert!(status.ready());
+        status.services.insert("svc:b".to_owned(), Vec::new());
+        assert_eq!(codes(&status), ["service_pending"]);
+        assert!(status.reasons()[0].text.contains("svc:b"));
         let mut status = NodeStatus::default();
         status.enter(NEEDS_APPROVAL);
         assert_eq!(codes(&status), ["starting", "not_running"]);

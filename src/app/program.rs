@@ -1,6 +1,8 @@
 //! What comes after what: doors, listeners of this machine, the node, its listeners,
 //! the READY line, requests as they come, and the stop.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use super::reload::{self, Source};
 use super::service_manager::{ServiceManager, Sockets};
 use super::{report, start, stop, watch};
 use crate::admin::{At, NodeStatus, Phase, Refusal, View};
-use crate::config::{AdminAddress, Config};
+use crate::config::{AdminAddress, Config, Listen};
 use crate::proxy::slots::Slots;
 use crate::shutdown::Shutdown;
 use crate::state_dir::StateDir;
@@ -117,8 +119,11 @@ impl Program<'_> {
         ));
         // Before the line: who reads it and asks is told the same.
         self.desk.knows(node.questions());
-        self.status
-            .send_modify(|status| status.phase = Phase::Serving);
+        self.status.send_modify(|status| {
+            status.phase = Phase::Serving;
+            // Whether a service has addresses here is told a moment later.
+            status.services = services(self.config);
+        });
         report::ready(info, forwards.descriptions());
         self.manager.ready(forwards.descriptions().count()).await;
         loop {
@@ -170,6 +175,16 @@ fn at(address: AdminAddress) -> At {
         AdminAddress::Local(address) => At::Machine(address),
         AdminAddress::Tailnet(port) => At::Tailnet(port),
     }
+}
+
+/// The services that the forwards are for, with no address yet.
+fn services(config: &Config) -> BTreeMap<String, Vec<IpAddr>> {
+    let forwards = config.forwards.iter();
+    let names = forwards.filter_map(|forward| match &forward.listen {
+        Listen::Service { service, .. } => Some(service.to_string()),
+        _ => None,
+    });
+    names.map(|name| (name, Vec::new())).collect()
 }
 
 /// The MagicDNS domain that a node is in.

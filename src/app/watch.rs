@@ -1,6 +1,8 @@
 //! What the node and its Go half say while they run, put where people and programs find
 //! it: the log and the node's status.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use humantime::format_rfc3339_seconds;
@@ -11,7 +13,7 @@ use super::failure::Failure;
 use super::identities::Identities;
 use super::key_expiry::KeyExpiry;
 use super::report;
-use crate::admin::{NodeStatus, RUNNING, Remark, meaning};
+use crate::admin::{NodeStatus, RUNNING, Remark, meaning, service_pending};
 use crate::exit::Exit;
 use crate::tailnet::{Error, ErrorKind, Event, Events, Logs, NodeInfo, Warning};
 
@@ -27,6 +29,7 @@ pub(super) async fn node(
         identities,
         lost: false,
         expiry: KeyExpiry::default(),
+        services: BTreeMap::new(),
     };
     changes.expiry.note(status.borrow().key_expiry);
     changes.expiry.warn(SystemTime::now());
@@ -72,6 +75,7 @@ pub(super) fn describe(status: &mut NodeStatus, info: &NodeInfo) {
     status.addresses.clone_from(&info.addresses);
     status.key_expiry = info.key_expiry;
     status.key_expired = info.expired;
+    status.services.clone_from(&info.services);
 }
 
 /// What has been heard since READY, when the node could carry connections.
@@ -80,6 +84,7 @@ struct Changes<'a> {
     identities: Identities,
     lost: bool,
     expiry: KeyExpiry,
+    services: BTreeMap<String, Vec<IpAddr>>,
 }
 
 impl Changes<'_> {
@@ -109,6 +114,7 @@ impl Changes<'_> {
                     "the node"
                 );
                 self.expiry.warn(SystemTime::now());
+                self.host(info.services);
             }
             Event::PeersChanged => self.identities.forget(),
             Event::Health(warnings) => {
@@ -122,6 +128,20 @@ impl Changes<'_> {
                 self.status.send_modify(|status| status.health = health);
             }
         }
+    }
+
+    /// Says of each service that is hosted whether it has addresses here, when that is new.
+    fn host(&mut self, services: BTreeMap<String, Vec<IpAddr>>) {
+        for (service, addresses) in &services {
+            if self.services.get(service) == Some(addresses) {
+                continue;
+            }
+            match addresses.is_empty() {
+                true => tracing::warn!(service, "{}", service_pending(service)),
+                false => tracing::info!(service, ?addresses, "hosting a service"),
+            }
+        }
+        self.services = services;
     }
 }
 

@@ -45,6 +45,9 @@ pub enum AddressError {
     /// Something else than a protocol after the slash.
     #[error("{0:?} is no protocol")]
     BadProtocol(String),
+    /// A service's name that is no DNS label after `svc:`.
+    #[error("{0:?} is no name of a service: write svc:NAME:PORT")]
+    NotAService(String),
     /// A Unix socket's path that depends on the working directory.
     #[error("{0:?} is not an absolute path: write unix:/PATH")]
     PathNotAbsolute(String),

@@ -75,7 +75,7 @@ impl Forward {
     /// `expose` or `connect`.
     pub fn kind(&self) -> &'static str {
         match self.listen {
-            Listen::Tailnet { .. } => "expose",
+            Listen::Tailnet { .. } | Listen::Service { .. } => "expose",
             Listen::Local { .. } | Listen::Unix(_) => "connect",
         }
     }

@@ -8,6 +8,7 @@ use super::address::{AddressError, Host, Target, TargetText};
 use super::forward::{Forward, ForwardOptions};
 use super::listen::{Listen, ListenText, LocalText, Protocol, TailnetText};
 use super::ports::Ports;
+use super::service_name;
 
 /// Why a text is no forward.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,7 @@ pub enum ForwardError {
 }
 
 const TLS_CONNECT: &str = "/tls is for an expose: a connect carries what it gets";
+const SERVICE_TCP: &str = "a service's port carries TCP as it is, without /udp and /tls";
 const UNIX_UDP: &str = "a Unix socket carries no /udp: name HOST:PORT";
 const UNIX_CONNECT: &str = "a connect leads into the tailnet, where there are no unix: targets";
 const UNIX_RANGE: &str = "a Unix socket has no ports for a range";
@@ -82,15 +84,16 @@ impl Targets {
 impl Forward {
     /// The allowed forms of an expose.
     pub const EXPOSE_RULE: &str = "PORT=HOST:PORT; HOST:PORT alone listens on the same port, PORT \
-                                   alone is PORT=127.0.0.1:PORT; PORT may be PORT/udp, PORT/tls or \
-                                   a range, HOST:PORT may be unix:/PATH or several with a \
-                                   vertical bar between them";
+                                   alone is PORT=127.0.0.1:PORT; PORT may be PORT/udp, PORT/tls, a \
+                                   range, or svc:NAME:PORT for a service, HOST:PORT may be \
+                                   unix:/PATH or several with a vertical bar between them";
     /// The allowed forms of a connect.
     pub const CONNECT_RULE: &str = "LOCAL=HOST:PORT, where LOCAL is PORT (on 127.0.0.1), \
                                     ADDRESS:PORT, either with /udp, or unix:/PATH; PORT may be a \
                                     range, HOST:PORT several with a vertical bar between them";
 
-    /// Reads `[PORT=]TARGET[|TARGET…]` or `PORT`; a range gives one forward for each port.
+    /// Reads `[PORT=]TARGET[|TARGET…]` or `PORT`, where `PORT` may be a service's; a range gives one
+    /// forward for each port.
     ///
     /// # Errors
     /// Names the side that is wrong and why.
@@ -108,7 +111,9 @@ impl Forward {
         }
         let only_a_port =
             text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains([':', '.']);
-        if only_a_port {
+        // A host may be called svc: svc:80 is its port.
+        let of_a_service = text.starts_with(service_name::PREFIX) && text.matches(':').count() > 1;
+        if only_a_port || of_a_service {
             let listen = port(text)?;
             let ports = listen.ports();
             let target = ports.map(|ports| TargetText::Network(Host::LOOPBACK, ports));
@@ -137,7 +142,9 @@ impl ListenText {
     /// Its ports, if it has any.
     fn ports(&self) -> Option<Ports> {
         match self {
-            ListenText::Tailnet(ports, _) | ListenText::Local(_, ports, _) => Some(*ports),
+            ListenText::Tailnet(ports, _)
+            | ListenText::Service(_, ports, _)
+            | ListenText::Local(_, ports, _) => Some(*ports),
             ListenText::Unix(_) => None,
         }
     }
@@ -145,7 +152,9 @@ impl ListenText {
     /// The protocol that is written behind it.
     fn protocol(&self) -> Option<Protocol> {
         match self {
-            ListenText::Tailnet(_, protocol) | ListenText::Local(_, _, protocol) => *protocol,
+            ListenText::Tailnet(_, protocol)
+            | ListenText::Service(_, _, protocol)
+            | ListenText::Local(_, _, protocol) => *protocol,
             ListenText::Unix(_) => None,
         }
     }
@@ -156,6 +165,11 @@ impl ListenText {
             ListenText::Tailnet(ports, _) => ports
                 .each()
                 .map(|port| Listen::Tailnet { port, protocol })
+                .collect(),
+            ListenText::Service(service, ports, _) => ports
+                .each()
+                .map(|port| (service.clone(), port))
+                .map(|(service, port)| Listen::Service { service, port })
                 .collect(),
             ListenText::Local(address, ports, _) => ports
                 .each()
@@ -183,7 +197,10 @@ pub(super) fn forwards(
         return Err(ForwardError::Protocol(why));
     }
     let protocol = written.or(protocol).unwrap_or_default();
-    let connects = !matches!(listen, ListenText::Tailnet(..));
+    let connects = matches!(listen, ListenText::Local(..) | ListenText::Unix(_));
+    if matches!(listen, ListenText::Service(..)) && protocol != Protocol::Tcp {
+        return Err(ForwardError::Protocol(SERVICE_TCP));
+    }
     if connects && protocol == Protocol::Tls {
         return Err(ForwardError::Protocol(TLS_CONNECT));
     }

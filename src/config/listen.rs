@@ -1,5 +1,5 @@
-//! The side of a forward that listens: a port of the tailnet, an address of this machine, or a
-//! Unix socket.
+//! The side of a forward that listens: a port of the tailnet or of a service on it, an address of
+//! this machine, or a Unix socket.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::address::{AddressError, Host, host_of, split};
 use super::ports::Ports;
+use super::service_name::{self, ServiceName};
 use super::socket_path::{PREFIX, SocketPath};
 
 /// What a forward carries.
@@ -59,8 +60,9 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Where connections, or datagrams, come in. Shown as `22/tcp`, `53/udp` or `443/tls` on the
-/// tailnet, `127.0.0.1:33389`, `127.0.0.1:53/udp` or `unix:/PATH` on this machine.
+/// Where connections, or datagrams, come in. Shown as `22/tcp`, `53/udp`, `443/tls` or
+/// `svc:web:443` on the tailnet, `127.0.0.1:33389`, `127.0.0.1:53/udp` or `unix:/PATH` on this
+/// machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Listen {
     /// A port of the node on the tailnet: an expose.
@@ -69,6 +71,13 @@ pub enum Listen {
         port: u16,
         /// What comes in there.
         protocol: Protocol,
+    },
+    /// A TCP port of a Tailscale Service that the node hosts: an expose.
+    Service {
+        /// Whose addresses it listens on.
+        service: ServiceName,
+        /// 1 to 65535.
+        port: u16,
     },
     /// An address of this machine: a connect.
     Local {
@@ -86,7 +95,7 @@ impl Listen {
     pub fn protocol(&self) -> Protocol {
         match self {
             Listen::Tailnet { protocol, .. } | Listen::Local { protocol, .. } => *protocol,
-            Listen::Unix(_) => Protocol::Tcp,
+            Listen::Service { .. } | Listen::Unix(_) => Protocol::Tcp,
         }
     }
 
@@ -105,6 +114,7 @@ impl Listen {
                     && a.port() != 0
                     && (a.ip() == b.ip() || covers(a, b) || covers(b, a))
             }
+            (Listen::Service { .. }, Listen::Service { .. }) => self == other,
             (Listen::Unix(a), Listen::Unix(b)) => a == b,
             _ => false,
         }
@@ -115,6 +125,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Listen::Tailnet { port, protocol } => write!(f, "{port}/{protocol}"),
+            Listen::Service { service, port } => write!(f, "{service}:{port}"),
             Listen::Local {
                 address,
                 protocol: Protocol::Tcp,
@@ -131,13 +142,16 @@ impl fmt::Display for Listen {
 pub(super) enum ListenText {
     /// Ports of the tailnet.
     Tailnet(Ports, Option<Protocol>),
+    /// Ports of a service.
+    Service(ServiceName, Ports, Option<Protocol>),
     /// Ports of an address of this machine.
     Local(IpAddr, Ports, Option<Protocol>),
     /// A Unix socket of this machine.
     Unix(SocketPath),
 }
 
-/// The listening side of an expose: `22`, `:22`, `9000-9010`, `22/tcp`, `53/udp` or `443/tls`.
+/// The listening side of an expose: `22`, `:22`, `9000-9010`, `22/tcp`, `53/udp`, `443/tls`, or
+/// `svc:web:443` for a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TailnetText(pub(super) ListenText);
 
@@ -146,6 +160,11 @@ impl FromStr for TailnetText {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let (ports, protocol) = without_protocol(text.strip_prefix(':').unwrap_or(text))?;
+        if text.starts_with(service_name::PREFIX) {
+            let (service, ports) = ports.rsplit_once(':').unwrap_or_default();
+            let listen = ListenText::Service(service.parse()?, ports.parse()?, protocol);
+            return Ok(TailnetText(listen));
+        }
         Ok(TailnetText(ListenText::Tailnet(ports.parse()?, protocol)))
     }
 }

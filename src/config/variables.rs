@@ -133,8 +133,8 @@ variables! {
     ts_listen: TailnetText = {
         name: "TS_LISTEN", group: Group::Forwards,
         help: "port of the tailnet that leads to TS_TARGET",
-        rule: "PORT or :PORT, also with /udp or /tls; only with TS_TARGET, not together with \
-            TS_LOCAL_ADDR",
+        rule: "PORT or :PORT, also with /udp or /tls, or svc:NAME:PORT; only with TS_TARGET, not \
+            together with TS_LOCAL_ADDR",
     }
     ts_local_addr: LocalText = {
         name: "TS_LOCAL_ADDR", group: Group::Forwards,

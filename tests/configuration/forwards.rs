@@ -241,3 +241,32 @@ fn short_forms_that_contradict_or_lack_a_target_are_refused() {
         "{found:?}"
     );
 }
+
+#[test]
+fn a_service_is_written_alike_everywhere() {
+    let told = ["expose svc:web:443=127.0.0.1:8080"];
+    let web = ("TS_EXPOSE", "svc:web:443=127.0.0.1:8080");
+    assert_eq!(forwards(&[web]), told);
+    let short = [
+        ("TS_LISTEN", "svc:web:443"),
+        ("TS_TARGET", "127.0.0.1:8080"),
+    ];
+    assert_eq!(forwards(&short), told);
+    let beside = forwards(&[web, ("TS_CONNECT", "443=office-pc:443")]);
+    assert_eq!(beside.len(), 2, "they are two places: {beside:?}");
+    refused(
+        &[("TS_CONNECT", "svc:web:443=a:1")],
+        "TS_CONNECT",
+        "svc:web:443=a:1",
+    );
+    for (text, why) in [
+        ("svc:web:443=a:1,svc:web:443=b:1", "listens on svc:web:443"),
+        ("svc:web:53/udp=127.0.0.1:53", "without /udp"),
+        ("svc:web.b:443=a:1", "svc:NAME:PORT"),
+        ("svc:web=a:1", "svc:NAME:PORT"),
+    ] {
+        let found = mistakes(&[("TS_EXPOSE", text)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(why), "{}", found[0]);
+    }
+}

@@ -44,7 +44,7 @@ fn a_secret_is_in_no_output_wherever_it_was_put() {
 #[test]
 fn check_prints_the_settings_in_effect_without_secrets() {
     let parsed = parse(&[
-        ("TS_EXPOSE", "22"),
+        ("TS_EXPOSE", "22,svc:web:443=127.0.0.1:8080"),
         ("TS_AUTHKEY", "tskey-auth-s3cret"),
         ("TS_HOSTNAM", "x"),
     ]);
@@ -58,6 +58,7 @@ fn check_prints_the_settings_in_effect_without_secrets() {
         out.contains("REDACTED") && out.contains("22/tcp to 127.0.0.1:22"),
         "{out}"
     );
+    assert!(out.contains("svc:web:443 to 127.0.0.1:8080"), "{out}");
     assert!(!out.contains("s3cret"));
     assert!(
         err.starts_with("warning: unknown variable TS_HOSTNAM"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::certificate::Keeper;
 use crate::app::failure::Failure;
 use crate::app::service_manager::Sockets;
-use crate::config::{Account, Config, Forward, Listen, Protocol, SocketAccess};
+use crate::config::{Account, Config, Forward, Listen, Protocol, ServiceName, SocketAccess};
 use crate::exit::Exit;
 use crate::proxy::kernel::{Access, Keepalive, KernelListener, UnixListener};
 use crate::proxy::node::{NodeFlowListener, NodeListener};
@@ -42,6 +42,8 @@ enum Place {
     Here(Listener),
     /// On a port of the tailnet, which is opened when there is a node.
     Tailnet(u16, Protocol),
+    /// On a port of a service, the same.
+    Service(ServiceName, u16),
 }
 
 impl Bound {
@@ -58,6 +60,7 @@ impl Bound {
         let failed = |error: io::Error| not_bound(&configured.listen.to_string(), &error);
         let place = match &configured.listen {
             Listen::Tailnet { port, protocol } => Place::Tailnet(*port, *protocol),
+            Listen::Service { service, port } => Place::Service(service.clone(), *port),
             Listen::Local {
                 address,
                 protocol: Protocol::Udp,
@@ -125,6 +128,10 @@ impl Bound {
                 let keeper = certificate.ok_or_else(no_certificate)?;
                 let opened = node.listen(port).await.map_err(failed)?;
                 Listener::Tls(keeper.listener(NodeListener::new(opened))?)
+            }
+            Place::Service(service, port) => {
+                let opened = node.listen_service(service.as_str(), port).await;
+                Listener::Tailnet(NodeListener::new(opened.map_err(failed)?))
             }
         };
         Ok(Opened {
@@ -224,12 +231,20 @@ fn not_bound(listen: &str, error: &io::Error) -> Failure {
 }
 
 fn not_open(listen: &str, error: Error) -> Failure {
-    if error.kind() == ErrorKind::PortInUse {
-        return Failure::new(
+    match error.kind() {
+        ErrorKind::PortInUse => Failure::new(
             Exit::Other,
             NOT_BOUND,
             format!("listening on {listen} of the tailnet: {error}"),
-        );
+        ),
+        kind @ ErrorKind::NotTagged => Failure::new(
+            Exit::Usage,
+            kind.name(),
+            format!(
+                "listening on {listen}: {error}; set TS_TAGS, or use a key that gives a tag, and \
+                 log the node in with a new state directory"
+            ),
+        ),
+        _ => error.into(),
     }
-    error.into()
 }

@@ -33,7 +33,7 @@ const MOST_ALLOWED: usize = 1024;
 
 const NAME_RULE: &str = "1 to 63 letters, digits, dots, hyphens and underscores";
 const EXPOSE_LISTEN_RULE: &str =
-    "PORT, PORT/udp, PORT/tls or a range; without it the target's own port";
+    "PORT, PORT/udp, PORT/tls, a range or svc:NAME:PORT; without it the target's own port";
 const CONNECT_LISTEN_RULE: &str =
     "PORT (on 127.0.0.1), ADDRESS:PORT, either with /udp or a range, or unix:/PATH";
 const TARGET_RULE: &str = "HOST:PORT, or unix:/PATH for an expose, or a list of them";
@@ -64,7 +64,9 @@ pub(super) fn forwards(keys: &Keys<'_, '_>, notes: &mut Notes<'_>) -> Vec<Forwar
     let several = made.len() > 1;
     for forward in &mut made {
         forward.name = name.as_ref().map(|name| match forward.listen {
-            Listen::Tailnet { port, .. } if several => format!("{name}-{port}"),
+            Listen::Tailnet { port, .. } | Listen::Service { port, .. } if several => {
+                format!("{name}-{port}")
+            }
             Listen::Local { address, .. } if several => format!("{name}-{}", address.port()),
             _ => name.clone(),
         });

@@ -186,3 +186,28 @@ proptest! {
         let _ = (Forward::expose(&text), Forward::connect(&text));
     }
 }
+
+#[test]
+fn a_service_is_exposed_over_tcp_and_nothing_else() {
+    let web = "svc:web:443=127.0.0.1:8080";
+    assert_eq!(expose(web), web);
+    assert_eq!(expose("svc:web:443/tcp=127.0.0.1:8080"), web);
+    assert_eq!(expose("svc:web:80"), "svc:web:80=127.0.0.1:80");
+    assert_eq!(
+        expose("svc:web:80-81=a:1-2"),
+        "svc:web:80=a:1 svc:web:81=a:2"
+    );
+    assert_eq!(expose("svc:80"), "80=svc:80", "a host may be called svc");
+    for text in ["svc:web:53/udp=127.0.0.1:53", "svc:web:443/tls=127.0.0.1:1"] {
+        let refused = Forward::expose(text);
+        assert!(
+            matches!(refused, Err(ForwardError::Protocol(_))),
+            "{text} gives {refused:?}"
+        );
+    }
+    let one = |text: &str| Forward::expose(text).unwrap().remove(0);
+    let (web, node) = (one(web), one("443=127.0.0.1:8080"));
+    assert_eq!(web.kind(), "expose");
+    assert!(web.collides_with(&one("svc:web:443=a:1")));
+    assert!(!web.collides_with(&one("svc:db:443=a:1")) && !web.collides_with(&node));
+}

@@ -86,3 +86,26 @@ fn a_tailnet_port_is_a_number_or_range_with_or_without_its_protocol() {
         assert!(tailnet(text).is_err(), "{text:?}");
     }
 }
+
+#[test]
+fn a_port_of_a_service_names_the_service() {
+    let ports = "9000-9010".parse().unwrap();
+    let service = "svc:web".parse().unwrap();
+    let wanted = ListenText::Service(service, ports, Some(Protocol::Tcp));
+    assert_eq!(tailnet("svc:web:9000-9010/tcp"), Ok(wanted));
+    for text in [
+        "svc:",
+        "svc:web",
+        "svc::80",
+        "svc:-a:80",
+        "svc:a.b:80",
+        "svc:web:",
+        "svc:web:0",
+        "svc:web:http",
+        "svc:web:80:81",
+        "SVC:web:80",
+    ] {
+        assert!(tailnet(text).is_err(), "{text:?}");
+    }
+    assert!(local("svc:web:80").is_err());
+}
