@@ -198,7 +198,7 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
                 to_target = summary.to_target.bytes,
                 to_peer = summary.to_peer.bytes,
                 duration_ms,
-                ended,
+                %ended,
                 to_target_end = %summary.to_target.end,
                 to_peer_end = %summary.to_peer.end,
                 discarded = summary.to_target.discarded + summary.to_peer.discarded,
@@ -209,22 +209,22 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
                 "connection ended"
             ),
             Outcome::Undialed(error) => tracing::warn!(
-                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, %ended,
                 %error,
                 "connection ended"
             ),
             Outcome::Denied(denied) => tracing::warn!(
-                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, %ended,
                 reason = %denied,
                 "connection ended"
             ),
             Outcome::Unopened(error) => tracing::warn!(
-                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, %ended,
                 %error,
                 "connection ended"
             ),
             Outcome::Aborted => tracing::info!(
-                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, %ended,
                 "connection ended"
             ),
         }
@@ -245,7 +245,7 @@ impl<D: Dial, G: Gate, S: Stream> Drop for Connection<D, G, S> {
             node = self.origin.identity.node(),
             target = %self.target(),
             duration_ms = milliseconds(self.start),
-            ended = active.would_end().as_str(),
+            ended = %active.would_end().as_str(),
             "connection ended"
         );
         let past = self.past(None, active.would_end());

@@ -148,12 +148,12 @@ impl<T: FlowTarget, G: Gate, L: Link> Flow<T, G, L> {
         let ended = ended.as_str();
         match outcome {
             Outcome::Undialed(error) => tracing::warn!(
-                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, %ended,
                 %error,
                 "flow ended"
             ),
             Outcome::Denied(denied) => tracing::warn!(
-                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, ended,
+                forward, %peer, user, node, %target, to_target = 0, to_peer = 0, duration_ms, %ended,
                 reason = %denied,
                 "flow ended"
             ),
@@ -169,8 +169,8 @@ impl<T: FlowTarget, G: Gate, L: Link> Flow<T, G, L> {
                 to_peer_datagrams = tally.to_peer.datagrams,
                 dropped = tally.dropped,
                 duration_ms,
-                ended,
-                ended_by = outcome.by(),
+                %ended,
+                ended_by = %outcome.by(),
                 error = outcome.error(),
                 "flow ended"
             ),
