@@ -129,7 +129,7 @@ race:
 interop:
 	@tests/setup.sh test
 	sh tests/interop/build.sh
-	$(CARGO) test --locked $(patsubst %,--test %,$(filter interop faults kubernetes,$(SUITES))) -- --ignored --test-threads=1 --skip page::
+	$(CARGO) test --locked $(patsubst %,--test %,$(filter interop faults kubernetes snippets,$(SUITES))) -- --ignored --test-threads=1 --skip page::
 
 # The status page in Debian's Chromium, which is unpacked below target/ (400 MB).
 page:

@@ -1,0 +1,134 @@
+//! How each block of the documents is run. A block that is not in the list fails, and so does
+//! an entry that no block or no test is left of.
+
+use std::process::Command;
+
+use crate::documents::{self, Block};
+
+/// What shows that a block is true.
+enum By {
+    /// `.ci/run` has the same lines.
+    Ci,
+    /// A test by its file and its name there. It takes the block's text from the document, or
+    /// the file that the block speaks of.
+    Test(&'static str, &'static str),
+}
+use By::{Ci, Test};
+
+const README: &str = "tests/snippets/readme.rs";
+const FORWARDS: &str = "tests/snippets/forwards.rs";
+const OPERATIONS: &str = "tests/snippets/operations.rs";
+const RUNBOOK: &str = "tests/snippets/runbook.rs";
+const PROMETHEUS: &str = "tests/interop/prometheus.rs";
+
+/// The document, how the block begins (an entry may hold for several), and how it is run.
+#[rustfmt::skip] // One line for each.
+const TABLE: &[(&str, &str, By)] = &[
+    ("README.md", "make demo", Ci),
+    ("README.md", "make test", Ci),
+    ("README.md", "make build", Test(README, "hosts_are_exposed_and_reached")),
+    ("README.md", "./target/release/tailport --hostname my-host", Test(README, "hosts_are_exposed_and_reached")),
+    ("README.md", "./target/release/tailport --hostname my-laptop", Test(README, "hosts_are_exposed_and_reached")),
+    ("docs/configuration.md", "tailport.toml:12:", Test(README, "a_mistake_is_shown_with_file_line_and_key")),
+    ("docs/operations.md", "mkdir -p", Test(OPERATIONS, "completions_and_the_manual_page_are_put")),
+    ("docs/operations.md", "curl --unix-socket", Test(OPERATIONS, "a_running_node_is_asked")),
+    ("docs/operations.md", "scrape_configs:", Test(PROMETHEUS, "prometheus_stores_what_happened")),
+    ("docs/operations.md", "groups:", Test(PROMETHEUS, "prometheus_stores_what_happened")),
+    ("docs/runbook.md", "make build\ninstall -D", Test(RUNBOOK, "a_node_is_installed_and_its_forwards_are_changed")),
+    ("docs/runbook.md", "tailport --config /etc/tailport/tailport.toml\n", Test(RUNBOOK, "a_node_is_installed_and_its_forwards_are_changed")),
+    ("docs/runbook.md", "export TS_STATE_DIR=/var/lib/tailport\ntailport", Test(RUNBOOK, "a_node_is_installed_and_its_forwards_are_changed")),
+    ("docs/runbook.md", "tailport --config /etc/tailport/tailport.toml check\n", Test(RUNBOOK, "a_node_is_installed_and_its_forwards_are_changed")),
+    ("docs/runbook.md", "(umask 077; cat > /etc", Test(RUNBOOK, "a_node_needs_no_auth_key_until_its_state_is_lost")),
+    ("docs/runbook.md", "make build\ncp -p", Test(RUNBOOK, "an_upgrade_keeps_the_node")),
+    ("docs/runbook.md", "tailport --version", Test(RUNBOOK, "an_upgrade_keeps_the_node")),
+    ("docs/runbook.md", "(umask 077; tar", Test(RUNBOOK, "a_node_moves_to_another_machine_with_its_addresses")),
+    ("docs/runbook.md", "mkdir -p -m 700", Test(RUNBOOK, "a_node_moves_to_another_machine_with_its_addresses")),
+    ("docs/runbook.md", "export TS_STATE_DIR=/var/lib/tailport\n{", Test(RUNBOOK, "a_report_has_what_it_needs_and_no_key")),
+    ("docs/socks5.md", "TS_SOCKS5_ADDR=1080", Test(FORWARDS, "programs_reach_the_tailnet_by_socks5")),
+    ("docs/socks5.md", "Host my-host", Test(FORWARDS, "programs_reach_the_tailnet_by_socks5")),
+    ("docs/udp.md", "tailport expose 53/udp", Test(FORWARDS, "a_name_server_is_reached_from_both_sides")),
+    ("docs/udp.md", "tailport connect 127.0.0.1:5353/udp", Test(FORWARDS, "a_name_server_is_reached_from_both_sides")),
+    ("docs/udp.md", "tailport expose 3389=", Test(FORWARDS, "a_desktop_is_reached_by_tcp_and_udp")),
+];
+
+fn entries(block: &Block) -> Vec<&'static By> {
+    let fits = |(document, begins, _): &&(&str, &str, By)| {
+        block.document == *document && block.text.starts_with(begins)
+    };
+    TABLE.iter().filter(fits).map(|(_, _, by)| by).collect()
+}
+
+fn all_blocks() -> Vec<Block> {
+    let documents = documents::documents();
+    let all = documents.iter().flat_map(|name| documents::blocks(name));
+    all.collect()
+}
+
+#[test]
+fn every_block_is_run_by_a_test() {
+    let blocks = all_blocks();
+    assert!(blocks.len() >= 10, "{} blocks", blocks.len());
+    let wrong: Vec<String> = blocks
+        .iter()
+        .filter(|block| entries(block).len() != 1)
+        .map(|block| format!("{block}: {} entries", entries(block).len()))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "every block has one entry in TABLE of tests/snippets/table.rs, which names the test that \
+         runs it. Without one, or with several:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_entry_has_its_block_and_its_test() {
+    let blocks = all_blocks();
+    for (document, begins, by) in TABLE {
+        let mut of_it = blocks
+            .iter()
+            .filter(|block| block.document == *document && block.text.starts_with(begins))
+            .peekable();
+        assert!(of_it.peek().is_some(), "{document} has no block {begins:?}");
+        match by {
+            Ci => of_it.for_each(is_run_by_ci),
+            Test(file, name) => assert!(
+                has_word(&documents::file(file), name),
+                "{document}, {begins:?}: there is no {name} in {file}"
+            ),
+        }
+    }
+}
+
+fn is_run_by_ci(block: &Block) {
+    let script = documents::file(".ci/run");
+    for line in block.text.lines() {
+        assert!(script.lines().any(|run| run == line), "{block}: {line}");
+    }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let part = |character: char| character.is_alphanumeric() || character == '_';
+    text.split(|character| !part(character))
+        .any(|found| found == word)
+}
+
+#[test]
+fn a_shell_reads_every_block_for_one() {
+    let mut read = 0;
+    for block in all_blocks() {
+        if ["sh", "bash"].contains(&block.language.as_str()) {
+            let shell = Command::new("bash")
+                .args(["-n", "-c", &block.text])
+                .output();
+            let said = shell.expect("starting bash");
+            let errors = String::from_utf8_lossy(&said.stderr);
+            assert!(
+                said.status.success() && errors.is_empty(),
+                "{block}: {errors}"
+            );
+            read += 1;
+        }
+    }
+    assert!(read > 5, "{read}");
+}
