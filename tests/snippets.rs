@@ -24,6 +24,8 @@ mod forwards;
 #[path = "interop/host.rs"]
 #[allow(dead_code, reason = "shared, and each user has its own part")]
 mod host;
+#[path = "snippets/links.rs"]
+mod links;
 #[path = "snippets/machine.rs"]
 mod machine;
 #[path = "snippets/messages.rs"]

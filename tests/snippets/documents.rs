@@ -105,6 +105,35 @@ pub(crate) fn codes(document: &str) -> Vec<String> {
     parser(&file(document)).filter_map(code).collect()
 }
 
+/// Where a document's links lead.
+pub(crate) fn links(document: &str) -> Vec<String> {
+    let link = |event| match event {
+        Event::Start(Tag::Link { dest_url, .. }) => Some(dest_url.into_string()),
+        _ => None,
+    };
+    parser(&file(document)).filter_map(link).collect()
+}
+
+/// A document's headings, without their marks.
+pub(crate) fn headings(document: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut inside = false;
+    for event in parser(&file(document)) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => {
+                found.push(String::new());
+                inside = true;
+            }
+            Event::End(TagEnd::Heading(_)) => inside = false,
+            Event::Text(text) | Event::Code(text) if inside => {
+                found.last_mut().expect("a heading").push_str(&text);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The rows of the table whose first column has this head, without their marks.
 #[track_caller]
 pub(crate) fn table(document: &str, head: &str) -> Vec<Vec<String>> {
