@@ -4,8 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::documents::{block, table};
+use crate::documents::{block, blocks, documents, table};
 use crate::machine::Machine;
+use crate::support::home::Home;
+use crate::unpacked;
 
 const OPERATIONS: &str = "docs/operations.md";
 
@@ -68,4 +70,23 @@ fn completions_and_the_manual_page_are_put() {
         let text = fs::read_to_string(account.path(path)).unwrap();
         assert!(text.contains(within), "{path}: {text}");
     }
+}
+
+#[test]
+#[ignore = "needs prometheus: make interop"]
+fn prometheus_takes_every_scrape_configuration() {
+    let home = Home::new();
+    let path = home.path().join("prometheus.yml");
+    let mut taken = 0;
+    for block in documents().iter().flat_map(|name| blocks(name)) {
+        if block.text.starts_with("scrape_configs:") {
+            fs::write(&path, &block.text).unwrap();
+            let mut promtool = unpacked::program("usr/bin/promtool");
+            let said = promtool.args(["check", "config"]).arg(&path).output();
+            let said = said.unwrap();
+            assert!(said.status.success(), "{block}: {said:?}");
+            taken += 1;
+        }
+    }
+    assert!(taken > 0);
 }
