@@ -39,7 +39,7 @@ use crate::telemetry::registry::Registry;
 /// How often it is looked whether there is something new to tell.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// What a start or a stop may take beyond the manager's own timeout, counted from the last
+/// What a start, a reload or a stop may take beyond the manager's own timeout, counted from the last
 /// message: some messages may be late on a machine that is busy.
 const EXTENSION: Duration = Duration::from_secs(30);
 
@@ -56,8 +56,11 @@ pub(super) struct ServiceManager {
 #[derive(Debug, Default)]
 struct Facts {
     forwards: usize,
+    reloading: bool,
     /// Why the last reload changed nothing.
     refused: Option<String>,
+    /// The status as it was told last.
+    told: String,
 }
 
 impl ServiceManager {
@@ -97,7 +100,8 @@ impl ServiceManager {
     /// # Cancel safety
     /// Safe: it is told or not.
     pub(super) async fn reloading(&self) {
-        self.say(&[Word::Reloading, Word::Now, Word::Status("reloading")])
+        self.facts.send_modify(|facts| facts.reloading = true);
+        self.say(&[Word::Reloading, Word::Now, Word::Status(&self.line())])
             .await;
     }
 
@@ -106,8 +110,11 @@ impl ServiceManager {
     /// # Cancel safety
     /// Safe: it is told or not.
     pub(super) async fn reloaded(&self, forwards: usize, done: &Result<Vec<String>, Refusal>) {
-        let refused = done.as_ref().err().map(ToString::to_string);
-        self.facts.send_replace(Facts { forwards, refused });
+        self.facts.send_modify(|facts| {
+            facts.forwards = forwards;
+            facts.reloading = false;
+            facts.refused = done.as_ref().err().map(ToString::to_string);
+        });
         self.say(&[Word::Ready, Word::Status(&self.line())]).await;
     }
 
@@ -150,7 +157,6 @@ impl ServiceManager {
         let mut status = self.status.clone();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = String::new();
         let mut patience_ends = None;
         loop {
             let mut words = Vec::new();
@@ -165,8 +171,11 @@ impl ServiceManager {
             }
             let waits = match patience_ends {
                 Some(until) => Instant::now() < until,
-                // Each wait of a start has a bound of its own.
-                None => status.borrow_and_update().phase == Phase::Starting,
+                // Each wait of a start and of a reload has a bound of its own.
+                None => {
+                    let starting = status.borrow_and_update().phase == Phase::Starting;
+                    starting || self.facts.borrow().reloading
+                }
             };
             if waits {
                 words.push(Word::Extend(EXTENSION));
@@ -175,16 +184,18 @@ impl ServiceManager {
                 Some(_) => status_line::stopping(self.registry.total().active),
                 None => self.line(),
             };
-            if line != told {
+            if line != self.facts.borrow().told {
                 words.push(Word::Status(&line));
             }
             self.say(&words).await;
-            told = line;
         }
     }
 
     fn line(&self) -> String {
         let facts = self.facts.borrow();
+        if facts.reloading {
+            return "reloading".to_owned();
+        }
         let active = self.registry.total().active;
         status_line::of(
             &self.status.borrow(),
@@ -195,6 +206,12 @@ impl ServiceManager {
     }
 
     async fn say(&self, words: &[Word<'_>]) {
+        for word in words {
+            if let Word::Status(line) = word {
+                self.facts
+                    .send_modify(|facts| (*line).clone_into(&mut facts.told));
+            }
+        }
         if let Some(notifier) = &self.notifier
             && let Err(error) = notifier.say(words).await
         {

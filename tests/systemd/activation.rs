@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
+use crate::support::home::Home;
 use crate::support::patience::PATIENCE;
 use crate::support::settings::Settings;
 use crate::support::shared::{peer, tailnet};
@@ -74,7 +75,10 @@ fn connects_accept_on_the_sockets_that_were_passed_before_and_after_a_reload() {
     let file = settings
         .directory()
         .write_secret("tailport.toml", &rdp("rdp", 9101));
-    let settings = settings.set("TS_CONFIG", &file);
+    // The first one may have to wait for the handshake of the two nodes.
+    let settings = settings
+        .set("TS_CONFIG", &file)
+        .set("TS_DIAL_TIMEOUT", "30s");
     // Who comes before the program is there waits.
     let early = socket::connect(at);
     let sockets: [(&str, &dyn AsFd); 3] = [("db", &unix), ("a.socket", &tcp), ("", &udp)];
@@ -114,8 +118,14 @@ fn a_socket_that_is_nobodys_or_not_fit_is_refused_with_64() {
     let file = fs::File::open("/dev/null").unwrap();
     let here = connect("rdp", &at.to_string(), 9);
     let elsewhere = connect("rdp", "127.0.0.1:0", 9);
+    let directory = Home::new();
+    let path = directory.path().join("db.sock");
+    let unix = UnixListener::bind(&path).unwrap();
+    let place = format!("unix:{}", path.display());
+    let opened = connect("db", &place, 9) + "mode = '0666'\n";
     let expose = "[[expose]]\nname = 'ssh'\nlisten = 22\ntarget = '127.0.0.1:22'\n";
-    let cases: [(&str, &dyn AsFd, String, &str); 6] = [
+    let cases: [(&str, &dyn AsFd, String, &str); 7] = [
+        ("a", &unix, opened, "SocketMode="),
         (
             "a",
             &tcp,

