@@ -8,6 +8,7 @@
 #   make fuzz           a million bad inputs
 #   make build          target/release/tailport
 #   make static         the same without a library beside it, for any Linux of this processor
+#   make release        target/dist: tarball, Debian package, bill of materials, checksums
 #   make image          the container image, and containers of it on a private tailnet (root)
 #   make deny           licences and duplicates of the Rust dependencies (cargo-deny)
 #   make setup          installs what is missing, says nothing when all is there
@@ -144,6 +145,14 @@ limits:
 
 fuzz:
 	sh tests/fuzz.sh
+
+# ---- what is shipped ---------------------------------------------------------
+
+.PHONY: release
+release:
+	@tests/setup.sh build
+	@$(SLOW_FIRST)
+	deploy/release/release.sh
 
 .PHONY: deny
 deny:
