@@ -10,6 +10,7 @@
 #   make static         the same without a library beside it, for any Linux of this processor
 #   make release        target/dist: tarball, Debian package, bill of materials, checksums
 #   make image          the container image, and containers of it on a private tailnet (root)
+#   make package        make release, and what comes out of it installed and purged (root)
 #   make deny           licences and duplicates of the Rust dependencies (cargo-deny)
 #   make setup          installs what is missing, says nothing when all is there
 
@@ -148,11 +149,14 @@ fuzz:
 
 # ---- what is shipped ---------------------------------------------------------
 
-.PHONY: release
+.PHONY: release package
 release:
 	@tests/setup.sh build
 	@$(SLOW_FIRST)
 	deploy/release/release.sh
+
+package: release
+	tests/package.sh '$(TARGET_DIR)/dist'
 
 .PHONY: deny
 deny:
