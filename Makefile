@@ -11,6 +11,7 @@
 #   make release        target/dist: tarball, Debian package, bill of materials, checksums
 #   make image          the container image, and containers of it on a private tailnet (root)
 #   make package        make release, and what comes out of it installed and purged (root)
+#   make reproducible   two static builds in two directories are the same bytes
 #   make deny           licences and duplicates of the Rust dependencies (cargo-deny)
 #   make setup          installs what is missing, says nothing when all is there
 
@@ -149,7 +150,7 @@ fuzz:
 
 # ---- what is shipped ---------------------------------------------------------
 
-.PHONY: release package
+.PHONY: release package reproducible
 release:
 	@tests/setup.sh build
 	@$(SLOW_FIRST)
@@ -157,6 +158,10 @@ release:
 
 package: release
 	tests/package.sh '$(TARGET_DIR)/dist'
+
+reproducible:
+	@tests/setup.sh build
+	tests/reproducible.sh
 
 .PHONY: deny
 deny:

@@ -5,7 +5,8 @@
 # usage: deploy/release/release.sh [OUT]
 #   OUT  where they go (target/dist); what is there is removed
 #
-# Honours CARGO_TARGET_DIR and SOURCE_DATE_EPOCH (else the time of the commit).
+# Honours CARGO_TARGET_DIR, SOURCE_DATE_EPOCH (else the time of the commit) and
+# RELEASE_TOOLS, where cargo-deb is or is put (target/tools).
 set -eu
 umask 022
 cd "$(dirname "$0")/../.."
@@ -74,9 +75,10 @@ sed -i -e '/^Environment=TS_/d' \
 } >"$made/doc/changelog.Debian"
 gzip -n9 "$made/doc"/* "$made/tailport.1"
 
-PATH=$target/tools/bin:$PATH
+tools=${RELEASE_TOOLS:-$target/tools}
+PATH=$tools/bin:$PATH
 if [ "$("$cargo" deb --version 2>/dev/null)" != "cargo-deb $cargo_deb" ]; then
-    env -u CARGO_TARGET_DIR "$cargo" install --quiet --force --locked --root "$target/tools" cargo-deb --version "$cargo_deb" >&2
+    env -u CARGO_TARGET_DIR "$cargo" install --quiet --force --locked --root "$tools" cargo-deb --version "$cargo_deb" >&2
 fi
 "$cargo" deb --quiet --no-build --no-strip --target "$triple" --output "$out/" >&2
 
