@@ -37,6 +37,8 @@ mod reload_udp;
 mod report;
 #[path = "e2e/reset.rs"]
 mod reset;
+#[path = "e2e/service.rs"]
+mod service;
 #[path = "e2e/signals.rs"]
 mod signals;
 #[path = "e2e/socks5.rs"]

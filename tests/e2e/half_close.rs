@@ -17,8 +17,9 @@ enum Path {
     Both,
 }
 
+/// Which side says its end of stream first.
 #[derive(PartialEq)]
-enum First {
+pub(crate) enum First {
     Client,
     Server,
 }
@@ -50,7 +51,8 @@ fn run(path: Path, first: First, length: u64) {
     }
 }
 
-fn transfer(mut client: TcpStream, mut server: TcpStream, first: First, length: u64) {
+/// Has one side end first, after `length` bytes, and the other one answer.
+pub(crate) fn transfer(mut client: TcpStream, mut server: TcpStream, first: First, length: u64) {
     if first == Client {
         ends_first(&mut client, &mut server, length);
     } else {

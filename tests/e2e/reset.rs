@@ -8,7 +8,7 @@ use crate::stage;
 use crate::support::socket;
 
 /// Something moves, then `breaking` resets; the other one is to know.
-fn passes_on(mut breaking: TcpStream, mut other: TcpStream) {
+pub(crate) fn passes_on(mut breaking: TcpStream, mut other: TcpStream) {
     breaking.write_all(b"a part").expect("writing");
     other.read_exact(&mut [0; 6]).expect("a part arrives");
     socket::reset(breaking);

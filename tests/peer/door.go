@@ -152,22 +152,21 @@ func answers(ctx context.Context, lc *local.Client, to netip.Addr) bool {
 	return err == nil && result.Err == ""
 }
 
-// awaitPeer returns when a peer has this address.
+// awaitPeer returns when this address leads to a peer: its own, or a service's.
 func awaitPeer(ctx context.Context, node *tsnet.Server, to netip.Addr) error {
 	lc, err := node.LocalClient()
 	if err != nil {
 		return err
 	}
+	leads := func(route netip.Prefix) bool { return route.Contains(to) }
 	for {
 		status, err := lc.Status(ctx)
 		if err != nil {
 			return err
 		}
 		for _, peer := range status.Peer {
-			for _, address := range peer.TailscaleIPs {
-				if address == to {
-					return nil
-				}
+			if allowed := peer.AllowedIPs; allowed != nil && allowed.ContainsFunc(leads) {
+				return nil
 			}
 		}
 		select {

@@ -178,6 +178,31 @@ impl Tailnet {
         self.post(&format!("/complete-login?url={}", escaped(url)));
     }
 
+    /// Lets a node host a Tailscale Service and tells it the addresses.
+    pub(crate) fn approve(&self, service: &str, node: &str) {
+        self.post(&format!("/approve?{}", of_service(service, node)));
+    }
+
+    /// Takes that back.
+    pub(crate) fn take_back(&self, service: &str, node: &str) {
+        let which = of_service(service, node);
+        self.post(&format!("/approve?{which}&approved=false"));
+    }
+
+    /// Sends what is for a service's addresses to a node; returns them, IPv4 first.
+    pub(crate) fn lead(&self, service: &str, node: &str) -> Vec<IpAddr> {
+        let led = self.post(&format!("/lead?{}", of_service(service, node)));
+        serde_json::from_value(led["addresses"].clone()).expect("addresses")
+    }
+
+    /// The services that a node says it hosts; `None` when it cannot be asked now.
+    pub(crate) fn advertised(&self, node: &str) -> Option<Value> {
+        let path = format!("/advertised?node={}", escaped(node));
+        let answer = http::request(self.admin, "GET", &path);
+        let told = serde_json::from_str(&answer.body);
+        (answer.status == 200).then(|| told.expect("the admin interface answers JSON"))
+    }
+
     /// Any other admin call that changes something.
     #[track_caller]
     pub(crate) fn post(&self, path: &str) -> Value {
@@ -201,4 +226,8 @@ impl Tailnet {
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
         serde_json::from_str(&answer.body).expect("the admin interface answers JSON")
     }
+}
+
+fn of_service(service: &str, node: &str) -> String {
+    format!("service={}&node={}", escaped(service), escaped(node))
 }

@@ -40,6 +40,9 @@ func adminHandler(t *tailnet) http.Handler {
 		"POST /derp":           t.setDERP,
 		"POST /auth-key":       t.setAuthKey,
 		"POST /complete-login": t.completeLogin,
+		"POST /approve":        t.approve,
+		"POST /lead":           t.lead,
+		"GET /advertised":      t.advertised,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			result, err := do(r)

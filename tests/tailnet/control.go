@@ -11,6 +11,7 @@ import (
 	"log"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"tailscale.com/tailcfg"
@@ -27,7 +28,8 @@ type control struct {
 	keys   *keys
 	fault  fault
 
-	records records
+	records  records
+	services services
 
 	registering sync.Mutex // one registration at a time
 }
@@ -89,6 +91,10 @@ func (c *control) serveTunnel(w http.ResponseWriter, r *http.Request) {
 	case "/machine/update-health", "/machine/set-dns":
 		c.inside.tunnel.ServeHTTP(w, r)
 	default:
+		if strings.HasPrefix(r.URL.Path, "/c2n/") { // a node's answer to a question
+			c.inside.tunnel.ServeHTTP(w, r)
+			return
+		}
 		http.NotFound(w, r)
 	}
 }

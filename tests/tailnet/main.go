@@ -49,6 +49,14 @@
 //	POST /derp?mode=up|down|silent   down: connects are refused, connections are cut
 //	POST /auth-key?key=POLICY        see below; new=true makes up another key
 //	POST /complete-login?url=URL     what a person does at a login URL
+//	POST /approve?service=svc:NAME&node=NAME
+//	                                 the node may host the Tailscale Service and is told
+//	                                 its addresses; approved=false takes that back
+//	POST /lead?service=svc:NAME&node=NAME
+//	                                 what peers send to the service's addresses goes to
+//	                                 that node from now on
+//	GET  /advertised?node=NAME       the services that the node says it hosts (Name,
+//	                                 Active, Ports), asked of the node itself
 //
 // Two nodes that are polling and at_relay reach each other at the first packet;
 // before that a lost handshake costs WireGuard's 5 s.
