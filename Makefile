@@ -45,7 +45,7 @@ STATIC ?= $(shell uname -m)-unknown-linux-gnu
 static:
 	@tests/setup.sh build
 	@$(SLOW_FIRST)
-	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(STATIC)
+	@deploy/release/build.sh '$(STATIC)'
 
 # What the image is made of, here or in the first stage of its Containerfile: its root,
 # and beside it the directory that is to belong to its user.

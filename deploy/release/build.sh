@@ -1,8 +1,9 @@
 #!/bin/sh
-# Builds the static binary of a release for this machine's architecture, the same
-# bytes whatever the directories are called: no path of the builder's is in it.
+# Builds the static binary, the same bytes whatever the directories are called: no
+# path of the builder's is in it.
 #
-# usage: deploy/release/build.sh
+# usage: deploy/release/build.sh [TARGET]
+#   TARGET  what rustc calls the system it is for (this machine)
 #
 # Prints where the binary is; honours CARGO_TARGET_DIR as cargo does.
 set -eu
@@ -10,7 +11,7 @@ cd "$(dirname "$0")/../.."
 cargo=${CARGO:-cargo}
 top=$PWD
 target=${CARGO_TARGET_DIR:-$top/target}
-triple=$(rustc -vV | sed -n 's/^host: //p')
+triple=${1:-$(rustc -vV | sed -n 's/^host: //p')}
 case $triple in
 *-linux-gnu) ;;
 *) echo "release: a static binary is for Linux with glibc, not for $triple" >&2; exit 1 ;;
