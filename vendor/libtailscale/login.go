@@ -98,7 +98,7 @@ func (n *node) followStart(ctx context.Context, m *mailbox) error {
 				return false, err
 			}
 			if err := clearServices(ctx, client); err != nil {
-				return false, err
+				logf("forgetting the services of an earlier run: %v", err)
 			}
 			return true, m.send(nodeMessage{Type: "running", Node: info})
 		}

@@ -149,7 +149,7 @@ func (n *node) host(ctx context.Context, client *local.Client, name tailcfg.Serv
 		err = n.services.advertise(ctx, client)
 	}
 	if err != nil {
-		n.services.ports[name][port] = false
+		n.withdrawLocked(ctx, client, name, port)
 	}
 	return err
 }
@@ -159,10 +159,14 @@ const withdrawLimit = time.Second
 
 // withdraw gives a port of a service back. Its open connections go on.
 func (n *node) withdraw(ctx context.Context, client *local.Client, name tailcfg.ServiceName, port uint16) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawLimit)
-	defer cancel()
 	n.services.mu.Lock()
 	defer n.services.mu.Unlock()
+	n.withdrawLocked(ctx, client, name, port)
+}
+
+func (n *node) withdrawLocked(ctx context.Context, client *local.Client, name tailcfg.ServiceName, port uint16) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawLimit)
+	defer cancel()
 	n.services.ports[name][port] = false
 	if n.ctx.Err() != nil {
 		return // a closed node hosts nothing
