@@ -1,4 +1,4 @@
-//! Datagrams and SOCKS5, as their documents say.
+//! Datagrams, SOCKS5 and services, as their documents say.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -59,8 +59,7 @@ fn programs_reach_the_tailnet_by_socks5() {
     let mut host = host.paste("tailport expose 80 22");
     host.ready();
     let account = machine.account();
-    fs::write(account.path("authkey"), machine.key()).unwrap();
-    account.run("chmod 600 authkey");
+    account.write_key("authkey");
     let mut proxy = account.paste(&block("docs/socks5.md", "TS_SOCKS5_ADDR=1080"));
     assert_eq!(proxy.ready().hostname, "my-laptop");
 
@@ -94,4 +93,35 @@ fn programs_reach_the_tailnet_by_socks5() {
     client.ended(255);
     proxy.stop();
     host.stop();
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: make interop"]
+fn replicas_wait_for_their_service_or_are_chosen_by_the_client() {
+    let machine = Machine::new();
+    // A line for each of two machines.
+    for line in block("docs/services.md", "tailport --hostname web-1").lines() {
+        let account = machine.account();
+        account.write_key("authkey");
+        let mut node = account.paste(line);
+        node.ready();
+        // The approval is for the control server to give; tests/e2e has what follows.
+        node.says("svc:web");
+        node.stop();
+    }
+
+    let target = machine.listen("192.168.1.50:5432");
+    for name in ["db-1", "db-2"] {
+        let account = machine.account().with_key().set("TS_HOSTNAME", name);
+        let mut node = account.paste("tailport expose 192.168.1.50:5432");
+        node.ready();
+        let client = machine.account();
+        client.write_key("authkey");
+        let connect = block("docs/services.md", "tailport --hostname my-laptop");
+        let mut connect = client.paste(&connect);
+        connect.ready();
+        machine.leads("127.0.0.1:5432", &target);
+        connect.stop();
+        node.stop();
+    }
 }

@@ -162,6 +162,11 @@ impl Account<'_> {
         self.set("TS_AUTHKEY_FILE", file.to_str().expect("a text"))
     }
 
+    /// Puts the tailnet's key into a file of its home.
+    pub(crate) fn write_key(&self, name: &str) {
+        self.home.write_secret(name, self.machine.key());
+    }
+
     /// A path in its home.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
