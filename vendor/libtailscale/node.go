@@ -204,12 +204,16 @@ func closeNode(n *node) (int, error) {
 	return fd, nil
 }
 
-// close ends everything on the node, then tsnet, as far as the time allows.
+// close ends everything on the node within the bounds of the contract.
 func (n *node) close() closedMessage {
-	limit := closeLimit
 	if n.ephemeral {
-		limit = logoutLimit
+		return n.closeWithin(logoutLimit)
 	}
+	return n.closeWithin(closeLimit)
+}
+
+// closeWithin ends everything on the node, then tsnet, as far as the time allows.
+func (n *node) closeWithin(limit time.Duration) closedMessage {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	n.cancel()
@@ -262,7 +266,7 @@ func (n *node) closeServer() {
 			// One that was dialed and never used looks to the backend like one that
 			// is about to be, and is given five seconds.
 			n.asking.CloseIdleConnections()
-			return n.server.Close()
+			return closeTsnet(n.server)
 		}
 		// A failed Start has closed what it opened, but for the event bus.
 		if sys := n.server.Sys(); sys != nil {

@@ -50,6 +50,9 @@ const (
 
 	// serverFlushLimit bounds what a close waits for acknowledgements.
 	serverFlushLimit = time.Second
+
+	// serverCloseLimit bounds the rest of it.
+	serverCloseLimit = 20 * time.Second
 )
 
 // newServer makes a server and returns its handle.
@@ -248,7 +251,7 @@ func (s *server) close() error {
 	s.loopback.Lock()
 	defer s.loopback.Unlock()
 	takeNode(n.handle)
-	if report := n.close(); report.Abandoned != "" {
+	if report := n.closeWithin(serverCloseLimit); report.Abandoned != "" {
 		return &failure{kindInternal, report.Abandoned}
 	}
 	return nil
