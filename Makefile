@@ -12,6 +12,7 @@
 #   make image          the container image, and containers of it on a private tailnet (root)
 #   make package        make release, and what comes out of it installed and purged (root)
 #   make reproducible   two static builds in two directories are the same bytes
+#   make libtailscale   the node as a C library, to PREFIX; SHARED=1: for loading too
 #   make deny           licences and duplicates of the Rust dependencies (cargo-deny)
 #   make setup          installs what is missing, says nothing when all is there
 
@@ -61,6 +62,12 @@ rootfs: static
 image: rootfs
 	sh tests/container/build.sh
 	$(CARGO) test --locked --test container -- --ignored --test-threads=1
+# PREFIX, DESTDIR and SHARED as the script says.
+.PHONY: libtailscale
+libtailscale:
+	@tests/setup.sh build
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' SHARED='$(SHARED)' GO='$(GO)' \
+	    vendor/libtailscale/install.sh '$(TARGET_DIR)/libtailscale'
 
 # The unoptimised build: the tests use it too, and it is there sooner.
 demo:
