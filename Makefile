@@ -62,6 +62,7 @@ rootfs: static
 image: rootfs
 	sh tests/container/build.sh
 	$(CARGO) test --locked --test container -- --ignored --test-threads=1
+
 # PREFIX, DESTDIR and SHARED as the script says.
 .PHONY: libtailscale
 libtailscale:
