@@ -19,7 +19,7 @@ prefix=${PREFIX:-/usr/local}
 cc=${CC:-cc}
 
 # The parts that are left out, and the version, are the program's.
-omitted=$(sed -n '/^const OMITTED/,/^];/s/^ *"\([a-z_]*\)",$/,ts_omit_\1/p' ../build/archive.rs | tr -d '\n')
+omitted=$(sed -n '/^const OMITTED/,/^];/s/^ *"\([a-z0-9_]*\)",$/,ts_omit_\1/p' ../build/archive.rs | tr -d '\n')
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' ../../Cargo.toml)
 [ -n "$omitted" ] || { echo 'libtailscale: no OMITTED in vendor/build/archive.rs' >&2; exit 1; }
 [ -n "$version" ] || { echo 'libtailscale: no version in Cargo.toml' >&2; exit 1; }
