@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::support::child::Child;
+use crate::support::home::Home;
 use crate::support::output;
 use crate::support::patience::{PATIENCE, eventually, eventually_some};
 use crate::support::reaper;
@@ -106,6 +107,8 @@ pub(crate) struct Container {
     name: String,
     child: Child,
     pid: Option<u32>,
+    /// Where podman's monitor and its mounts look.
+    _home: Home,
 }
 
 impl Container {
@@ -113,7 +116,8 @@ impl Container {
     /// The state is where the image says.
     pub(crate) fn run(settings: &Settings, options: &[String]) -> Self {
         let name = name("tailport");
-        let pid_file = settings.directory().path().join(&name);
+        let home = settings.directory().clone();
+        let pid_file = home.path().join(&name);
         let mut command = podman(&["run", "--rm", "--replace", "--name", &name]);
         command.arg("--pidfile").arg(&pid_file);
         command.args(CONFINED).args(options);
@@ -133,7 +137,12 @@ impl Container {
         });
         // It is no child of podman's, and would outlive it.
         pid.inspect(|pid| reaper::born(*pid));
-        Self { name, child, pid }
+        Self {
+            name,
+            child,
+            pid,
+            _home: home,
+        }
     }
 
     /// Waits for the READY line.
