@@ -7,7 +7,7 @@
 //! the hosts file needs no name server, and an address needs neither.
 
 use std::{
-    fs, io,
+    fs,
     net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
@@ -177,13 +177,13 @@ fn servers(file: &Path) -> Result<TokioResolver, NetError> {
 
 #[cfg(not(target_vendor = "apple"))]
 fn configuration(file: &Path) -> Result<(ResolverConfig, ResolverOpts), NetError> {
-    let text = fs::read(file).map_err(|error: io::Error| NetError::from(error))?;
+    let text = fs::read(file)?;
     hickory_resolver::system_conf::parse_resolv_conf(text)
 }
 
 #[cfg(target_vendor = "apple")]
 fn configuration(_file: &Path) -> Result<(ResolverConfig, ResolverOpts), NetError> {
-    hickory_resolver::system_conf::read_system_conf()
+    Ok(hickory_resolver::system_conf::read_system_conf()?)
 }
 
 #[cfg(test)]
