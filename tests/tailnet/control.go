@@ -60,6 +60,7 @@ func startControl(host netip.Addr, s settings, derpMap *tailcfg.DERPMap) (*contr
 		return nil, err
 	}
 	c.nodes = newNodes(c.inside, s.domain)
+	c.services.server, c.services.domain = server, s.domain
 	c.keys = newKeys(c.url, s.authKey)
 	c.web = &http.Server{Handler: http.HandlerFunc(c.serveFront), ErrorLog: log.New(io.Discard, "", 0)}
 	go c.web.Serve(door)

@@ -15,6 +15,7 @@ import (
 
 	"tailscale.com/net/tsaddr"
 	"tailscale.com/tailcfg"
+	"tailscale.com/tstest/integration/testcontrol"
 	"tailscale.com/types/key"
 )
 
@@ -23,6 +24,9 @@ const servicesMax = 200
 
 // services are those that a test has named, in the order of their definition.
 type services struct {
+	server *testcontrol.Server
+	domain string
+
 	mu   sync.Mutex
 	list []*service
 }
@@ -34,7 +38,7 @@ type service struct {
 	host      key.NodePublic // whom peers are led to; zero: nobody
 }
 
-// define returns the service of a name; the first mention defines it.
+// define returns the service of a name; the first mention defines it, in DNS too.
 func (s *services) define(name string) (*service, error) {
 	svc := tailcfg.ServiceName(name)
 	if err := svc.Validate(); err != nil {
@@ -53,6 +57,10 @@ func (s *services) define(name string) (*service, error) {
 		approved:  make(map[key.NodePublic]bool),
 	}
 	s.list = append(s.list, one)
+	for _, ip := range one.addresses {
+		name := svc.WithoutPrefix() + "." + s.domain
+		s.server.AddDNSRecords(tailcfg.DNSRecord{Name: name, Value: ip.String()})
+	}
 	return one, nil
 }
 
