@@ -30,6 +30,8 @@ const COMPOSE: &str = "tests/container/compose.rs";
 const IMAGE: &str = "tests/container/image.rs";
 const PACKAGE: &str = "tests/package.sh";
 const MANIFESTS: &str = "tests/kubernetes/manifests.rs";
+const INSTALLED: &str = "tests/libtailscale/installed.rs";
+const CRATE: &str = "tests/libtailscale/crate_client.rs";
 const UNITS: &str = "tests/systemd/units.rs";
 
 const NO_SYSTEMD: &str = "it takes a systemd that runs";
@@ -89,6 +91,9 @@ const TABLE: &[(&str, &str, By)] = &[
     ("docs/udp.md", "tailport expose 53/udp", Test(FORWARDS, "a_name_server_is_reached_from_both_sides")),
     ("docs/udp.md", "tailport connect 127.0.0.1:5353/udp", Test(FORWARDS, "a_name_server_is_reached_from_both_sides")),
     ("docs/udp.md", "tailport expose 3389=", Test(FORWARDS, "a_desktop_is_reached_by_tcp_and_udp")),
+    ("vendor/libtailscale/README.md", "make libtailscale", Test(INSTALLED, "what_is_installed_is_the_archive_its_header_and_a_pkg_config_file")),
+    ("vendor/libtailscale/README.md", "cc hello.c", Test(INSTALLED, "the_c_example_builds_by_its_one_line_and_greets_a_peer")),
+    ("vendor/libtailscale/README.md", "[target.", Test(CRATE, "the_published_crate_carries_conversations_on_this_archive")),
 ];
 
 fn entries(block: &Block) -> Vec<&'static By> {
