@@ -88,7 +88,7 @@ rm -rf "$work/newer"
 base=$work/$VERSION_CODENAME.tar
 if [ ! -e "$base" ]; then
     say "making a root of $VERSION_CODENAME"
-    sources | mmdebstrap --quiet --format=tar --variant=minbase --include=ca-certificates "$VERSION_CODENAME" "$base.new" -
+    sources | mmdebstrap --quiet --format=tar --aptopt='Acquire::Retries "3"' --variant=minbase --include=ca-certificates "$VERSION_CODENAME" "$base.new" -
     mv "$base.new" "$base"
 fi
 root=$work/root
