@@ -71,7 +71,8 @@ fn every_forward_within_a_line_is_one() {
             let is_forward = ["expose ", "connect ", "--hostname "];
             let is_forward = is_forward.iter().any(|begin| words.starts_with(begin));
             // Names in capitals stand for something.
-            if !is_forward || words.contains("HOST") {
+            let is_form = words.contains("HOST") || words.contains("PORT");
+            if !is_forward || is_form {
                 continue;
             }
             // A shell makes the words; a key that is not there ends the start before any socket.
