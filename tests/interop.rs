@@ -21,6 +21,8 @@
 //! | `unpacked` | programs of packages that are not installed |
 //! | the others | the tests |
 
+// Machines of other systems cannot be made of namespaces.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/mod.rs"]

@@ -213,16 +213,17 @@ async fn a_reset_reaches_a_unix_socket_when_what_it_sent_lies_unread() {
     stream.reset();
     let (got, error) = drain(&mut outer).await;
     assert!(got.is_empty());
-    #[cfg(target_os = "linux")]
-    assert!(is_reset(error.as_ref()), "{error:?}");
+    // Elsewhere it is the end of stream.
+    let told = is_reset(error.as_ref()) || !cfg!(target_os = "linux");
+    assert!(told, "{error:?}");
 
     let (stream, mut outer) = pair();
     stream.reset();
     assert!(drain(&mut outer).await.1.is_none(), "there is no reset");
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
+#[cfg_attr(not(target_os = "linux"), ignore = "Linux alone tells of it")]
 async fn a_unix_socket_that_is_closed_on_unread_bytes_broke() {
     for order in ORDERS {
         let (inner, mut app) = pair();
