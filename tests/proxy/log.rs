@@ -40,7 +40,8 @@ pub(crate) fn keep() {
     LazyLock::force(&LOG);
 }
 
-/// The one line that speaks of a peer: that its connection or flow ended.
+/// The line that speaks of a peer: that its connection or flow ended. The newest one: the
+/// peer of an earlier test may have had the same port.
 pub(crate) fn closing(peer: &str) -> Value {
     let text = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<Value> = text
@@ -48,9 +49,7 @@ pub(crate) fn closing(peer: &str) -> Value {
         .map(|line| serde_json::from_str(line).unwrap())
         .filter(|line: &Value| line["peer"] == peer)
         .collect();
-    let [line] = lines.as_slice() else {
-        panic!("{lines:?}");
-    };
+    let line = lines.last().unwrap_or_else(|| panic!("no line of {peer}"));
     let message = &line["message"];
     assert!(
         *message == "connection ended" || *message == "flow ended",
