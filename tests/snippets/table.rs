@@ -83,7 +83,7 @@ const TABLE: &[(&str, &str, By)] = &[
     ("docs/systemd.md", "sudo install -m 755", Test(UNITS, "the_documents_commands_install_what_the_program_takes_and_systemd_too")),
     ("docs/systemd.md", "systemctl status", Nothing(NO_SYSTEMD)),
     ("docs/systemd.md", "sudo install -m 644 deploy/systemd/tailport@", Test(UNITS, "the_documents_commands_install_what_the_program_takes_and_systemd_too")),
-    ("docs/systemd.md", "[Service]\nEnvironment=", Nothing(NO_SYSTEMD)),
+    ("docs/systemd.md", "[Service]\nUnsetEnvironment=", Nothing(NO_SYSTEMD)),
     ("docs/systemd.md", "sudo install -d -m 700 /etc/credstore.encrypted", Nothing(NO_SYSTEMD)),
     ("docs/systemd.md", "[Service]\nLoadCredential=\n", Nothing(NO_SYSTEMD)),
     ("docs/systemd.md", "[Service]\nLoadCredential=ts-client-secret", Test(UNITS, "a_client_secret_can_be_a_credential")),
