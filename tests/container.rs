@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `engine` | that podman, and a container as a child process |
 //! | `stage` | settings of a node in a container, and where its key lies |
+//! | `pasted` | what the document has to be pasted |
 //! | the others | the tests |
 
 #![allow(clippy::unwrap_used)]
@@ -16,6 +17,9 @@ mod support;
 
 #[path = "container/compose.rs"]
 mod compose;
+#[path = "snippets/documents.rs"]
+#[allow(dead_code, reason = "shared, and each user has its own part")]
+mod documents;
 #[path = "container/engine.rs"]
 mod engine;
 #[path = "container/first_process.rs"]
@@ -24,6 +28,8 @@ mod first_process;
 mod image;
 #[path = "container/life.rs"]
 mod life;
+#[path = "container/pasted.rs"]
+mod pasted;
 #[path = "container/stage.rs"]
 mod stage;
 #[path = "container/trust.rs"]

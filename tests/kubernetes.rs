@@ -7,14 +7,20 @@
 //! | `pods` | a pod, and the containers of ours in it |
 //! | `objects` | what is asked of every object and every pod |
 //! | `configuration` | the program and what it is given |
+//! | `commands` | what the document has to be pasted |
 //! | `volumes` | the program on volumes as the kubelet makes them |
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod support;
 
+#[path = "kubernetes/commands.rs"]
+mod commands;
 #[path = "kubernetes/configuration.rs"]
 mod configuration;
+#[path = "snippets/documents.rs"]
+#[allow(dead_code, reason = "shared, and each user has its own part")]
+mod documents;
 #[path = "kubernetes/manifests.rs"]
 mod manifests;
 #[path = "kubernetes/objects.rs"]

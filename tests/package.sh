@@ -1,7 +1,7 @@
 #!/bin/bash
 # What a release is made of: checksums, tarball, bill of materials, and the Debian
 # package, which is installed, upgraded, removed and purged in a root of its own
-# (target/package/root). Takes root and apt; installs mmdebstrap and lintian.
+# (target/package/root). Takes root and apt; installs mmdebstrap, lintian and jq.
 #
 # usage: tests/package.sh DIST
 #   DIST  where deploy/release/release.sh put them
@@ -18,9 +18,15 @@ say() { echo "package: $*"; }
 fail() { echo "package: FAILED: $*" >&2; exit 1; }
 # same WHAT FOUND WANTED
 same() { [ "$2" = "$3" ] || fail "$1"$'\n'"$(diff <(echo "$3") <(echo "$2"))"; }
+# pasted BEGINNING: the block of docs/packages.md that begins so, for this processor
+pasted() {
+    awk -v begins="$1" '/^```$/ && inside { inside = 0; if (index(block, begins) == 1) printf "%s", block }
+        inside { block = block $0 "\n" } /^```sh$/ { inside = 1; block = "" }' docs/packages.md |
+        sed "s/_amd64/_$(dpkg --print-architecture)/; s/x86_64-unknown-linux-gnu/$triple/" | grep . || fail "no block '$1'"
+}
 
 missing=()
-for tool in mmdebstrap lintian; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+for tool in mmdebstrap lintian jq; do command -v "$tool" >/dev/null || missing+=("$tool"); done
 # This machine's own sources of Debian; without lists there are none.
 sources() { apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Identifier: Packages' 'Origin: Debian'; }
 if [ ${#missing[@]} -gt 0 ] || [ -z "$(sources)" ]; then
@@ -64,6 +70,9 @@ same 'Go modules in the bill' "$(listed golang | grep -v '^std@')" \
 same 'crates in the bill' "$(listed cargo)" \
     "$("$cargo" tree --locked -e normal,no-proc-macro --target "$triple" --prefix none |
         awk '$1 != "tailport" { print $1 "@" substr($2, 2) }' | sort -u)"
+block=$(pasted 'jq ')
+said=$(cd "$dist" && sh -euc "$block")
+same 'what jq says is in the bill' "$(echo "$said" | grep -c $'^pkg:[^\t]*\t[^\t]')" "$(jq '.components | length' "$tree/tailport.cdx.json")"
 for text in 'GNU LESSER GENERAL PUBLIC LICENSE' 'Copyright (c) 2020 Tailscale Inc' 'Copyright notices for The Rust Standard Library'; do
     grep -q "$text" "$tree/THIRD-PARTY-LICENSES" || fail "no '$text' among the licences"
 done
@@ -109,6 +118,30 @@ nothing_runs() {
         [ "$(readlink "$process/root")" != "$root" ] || fail "left running: $(tr '\0' ' ' <"$process/cmdline")"
     done
 }
+
+# ---- as the document has it ---------------------------------------------------
+
+mkdir "$root/release"
+cp "$dist"/* "$root/release"
+printf '#!/bin/sh\nexec "$@"\n' >"$root/usr/bin/sudo"
+printf '#!/bin/sh\necho "$*" >>/asked\n' >"$root/usr/bin/systemctl"
+chmod 755 "$root/usr/bin/sudo" "$root/usr/bin/systemctl"
+# Its answers are in the log: apt complains of what a root without a machine lacks.
+paste() {
+    block=$(pasted "$1")
+    inside STATE_DIRECTORY=/nowhere sh -euc "cd /release; $block" </dev/null >"$work/paste.log" 2>&1 || { cat "$work/paste.log" >&2; fail "$block"; }
+}
+paste 'sha256sum '
+same 'the version that apt installs' "$(inside tailport --version)" "tailport $version"
+sed -i 's/^#\(\[\|[a-z_]* = \)/\1/' "$root/etc/tailport/tailport.toml"
+paste 'tailport check '
+same 'what is asked of systemd' "$(asked)" 'enable --now tailport'
+inside dpkg --purge tailport >/dev/null 2>&1 || fail 'purging what apt has installed'
+paste 'tar '
+same 'the version without a package' "$(inside /usr/local/bin/tailport --version)" "tailport $version"
+rm -r "$root/release" "$root/usr/local/bin/tailport" "$root/usr/bin/sudo" "$root/usr/bin/systemctl" "$root/asked"
+say 'installed as the document has it'
+
 bare=$(files)
 
 # ---- without systemd ---------------------------------------------------------

@@ -10,12 +10,19 @@ mod support;
 
 #[path = "systemd/activation.rs"]
 mod activation;
+#[path = "snippets/documents.rs"]
+#[allow(dead_code, reason = "shared, and each user has its own part")]
+mod documents;
 #[path = "systemd/life.rs"]
 mod life;
 #[path = "systemd/login.rs"]
 mod login;
+#[path = "systemd/machine.rs"]
+mod machine;
 #[path = "systemd/manager.rs"]
 mod manager;
+#[path = "systemd/pasted.rs"]
+mod pasted;
 #[path = "systemd/units.rs"]
 mod units;
 #[path = "systemd/watchdog.rs"]

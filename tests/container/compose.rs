@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tailport::config::{self, Arguments};
 
+use crate::documents::{block, top};
 use crate::engine::{IMAGE, STATE};
+use crate::stage::USER;
 use crate::support::go_program;
 use crate::support::home::Home;
 use crate::support::settings::Settings;
@@ -135,6 +137,39 @@ fn it_builds_the_image_from_the_containerfile() {
     let containerfile = service["build"]["dockerfile"].as_str().expect("a file");
     let text = fs::read_to_string(Path::new(context).join(containerfile)).unwrap();
     assert!(text.contains(&format!("\nENV TS_STATE_DIR={STATE}\n")));
+}
+
+/// The key lies where the file has it, and compose is given that file.
+#[test]
+fn the_documents_commands_are_for_this_file() {
+    let home = Home::new();
+    fs::create_dir_all(home.path().join("deploy/container")).unwrap();
+    let block = block(
+        "docs/containers.md",
+        "(umask 077; cat > deploy/container/authkey)",
+    );
+    let stubs = "docker() { echo \"docker $*\"; }; sudo() { echo \"sudo $*\"; }\n";
+    let script = format!("exec </dev/null\n{stubs}{block}");
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &script]).current_dir(home.path());
+    let said = shell.output().expect("starting a shell");
+    assert!(said.status.success(), "{said:?}");
+    let said = String::from_utf8(said.stdout).expect("text");
+    let project = project();
+    let secret = project["secrets"]["ts-authkey"]["file"].as_str();
+    let key = Path::new(secret.expect("a file")).strip_prefix(top());
+    let key = key.expect("a file of the repository");
+    assert!(home.path().join(key).is_file(), "{key:?}");
+    let file = file();
+    let file = file.strip_prefix(top()).expect("a file of the repository");
+    let expected = [
+        format!("sudo chown {USER} {}", key.display()),
+        format!(
+            "docker compose -f {} up --build --detach --wait",
+            file.display()
+        ),
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }
 
 /// Else the tests above would say nothing about what they do not name.

@@ -1,6 +1,7 @@
 //! The podman that `tests/container/build.sh` has made, and a container of the image
 //! as a child process. It is removed when dropped.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -24,7 +25,7 @@ pub(crate) const STATE: &str = "/var/lib/tailport";
 pub(crate) const PROGRAM: &str = "/usr/local/bin/tailport";
 
 /// What podman gives a container before it kills it, in seconds: the test's patience.
-const GRACE: &str = "60";
+pub(crate) const GRACE: &str = "60";
 
 /// As confined as a container can be. Its network is this machine's, and that of the
 /// tailnet.
@@ -79,6 +80,17 @@ pub(crate) fn told(arguments: &[&str]) -> String {
     said
 }
 
+/// The variables of these settings, without those of this machine's own.
+pub(crate) fn variables(settings: &Settings) -> Vec<String> {
+    let text = |value: &OsStr| value.to_str().unwrap().to_owned();
+    let command = settings.command();
+    let all = command.get_envs();
+    let all = all.map(|(name, value)| (text(name), text(value.unwrap())));
+    all.filter(|(name, _)| name.starts_with("TS_") && name != "TS_STATE_DIR")
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
+}
+
 /// A named volume. It is removed when dropped.
 pub(crate) struct Volume(String);
 
@@ -121,12 +133,8 @@ impl Container {
         let mut command = podman(&["run", "--rm", "--replace", "--name", &name]);
         command.arg("--pidfile").arg(&pid_file);
         command.args(CONFINED).args(options);
-        for (variable, value) in settings.command().get_envs() {
-            let (variable, value) = (variable.to_str().unwrap(), value.unwrap());
-            if variable.starts_with("TS_") && variable != "TS_STATE_DIR" {
-                let value = value.to_str().unwrap();
-                command.arg("--env").arg(format!("{variable}={value}"));
-            }
+        for variable in variables(settings) {
+            command.arg("--env").arg(variable);
         }
         command.arg(IMAGE);
         let mut child = Child::start(&name, &mut command);

@@ -97,31 +97,56 @@ fn programs_reach_the_tailnet_by_socks5() {
 
 #[test]
 #[ignore = "needs root and network namespaces: make interop"]
-fn replicas_wait_for_their_service_or_are_chosen_by_the_client() {
+fn a_service_has_two_hosts() {
     let machine = Machine::new();
+    let web = machine.listen("127.0.0.1:8080");
     // A line for each of two machines.
-    for line in block("docs/services.md", "tailport --hostname web-1").lines() {
-        let account = machine.account();
+    let lines = block("docs/services.md", "tailport --hostname web-1");
+    let accounts = [machine.account(), machine.account()];
+    assert_eq!(lines.lines().count(), accounts.len(), "{lines}");
+    let hosts = accounts.iter().zip(lines.lines());
+    let hosts = hosts.map(|(account, line)| {
         account.write_key("authkey");
-        let mut node = account.paste(line);
-        node.ready();
-        // The approval is for the control server to give; tests/e2e has what follows.
-        node.says("svc:web");
-        node.stop();
+        let mut host = account.paste(line);
+        let name = host.ready().hostname;
+        machine.tailnet(|tailnet| tailnet.approve("svc:web", &name));
+        host.says("hosting a service");
+        (name, host)
+    });
+    for (name, host) in hosts.collect::<Vec<_>>() {
+        let led = machine.tailnet(|tailnet| tailnet.lead("svc:web", &name));
+        // A node that starts now is told at once to whom the address leads.
+        let client = machine.account().with_key();
+        let mut client = client.paste(&format!("tailport connect 127.0.0.1:8443={}:443", led[0]));
+        client.ready();
+        machine.leads("127.0.0.1:8443", &web);
+        host.says("connection ended");
+        client.stop();
+        host.stop();
     }
+}
 
-    let target = machine.listen("192.168.1.50:5432");
-    for name in ["db-1", "db-2"] {
-        let account = machine.account().with_key().set("TS_HOSTNAME", name);
-        let mut node = account.paste("tailport expose 192.168.1.50:5432");
-        node.ready();
-        let client = machine.account();
-        client.write_key("authkey");
-        let connect = block("docs/services.md", "tailport --hostname my-laptop");
-        let mut connect = client.paste(&connect);
-        connect.ready();
+#[test]
+#[ignore = "needs root and network namespaces: make interop"]
+fn a_client_chooses_between_two_nodes() {
+    let machine = Machine::new();
+    let target = machine.listen("127.0.0.1:6543");
+    let names = ["db-1", "db-2"];
+    let accounts = names.map(|name| machine.account().with_key().set("TS_HOSTNAME", name));
+    let mut databases = accounts.each_ref().map(|account| {
+        let mut database = account.paste("tailport expose 5432=127.0.0.1:6543");
+        database.ready();
+        Some(database)
+    });
+    let account = machine.account();
+    account.write_key("authkey");
+    let mut client = account.paste(&block("docs/services.md", "tailport --hostname my-laptop"));
+    client.ready();
+    for database in &mut databases {
+        let database = database.take().unwrap();
         machine.leads("127.0.0.1:5432", &target);
-        connect.stop();
-        node.stop();
+        database.says("connection ended");
+        database.stop();
     }
+    client.stop();
 }

@@ -10,32 +10,27 @@ use crate::support::settings::Settings;
 enum By {
     /// `.ci/run` has the same lines.
     Ci,
-    /// A test by its file and its name there, or a word of a script that does the same. It takes
-    /// the block's text from the document, or the file that the block speaks of.
+    /// A test by its file and its name there, or a script's function. It takes the block's text
+    /// from the document, or the file that the block speaks of.
     Test(&'static str, &'static str),
     /// `tailport check`, which takes it as a file without a warning.
     Check,
-    /// Nothing, because of this.
-    Nothing(&'static str),
 }
-use By::{Check, Ci, Nothing, Test};
+use By::{Check, Ci, Test};
 
 const README: &str = "tests/snippets/readme.rs";
 const FORWARDS: &str = "tests/snippets/forwards.rs";
 const OPERATIONS: &str = "tests/snippets/operations.rs";
 const RUNBOOK: &str = "tests/snippets/runbook.rs";
 const PROMETHEUS: &str = "tests/interop/prometheus.rs";
-const LIFE: &str = "tests/container/life.rs";
-const COMPOSE: &str = "tests/container/compose.rs";
-const IMAGE: &str = "tests/container/image.rs";
-const PACKAGE: &str = "tests/package.sh";
-const MANIFESTS: &str = "tests/kubernetes/manifests.rs";
 const INSTALLED: &str = "tests/libtailscale/installed.rs";
 const CRATE: &str = "tests/libtailscale/crate_client.rs";
 const UNITS: &str = "tests/systemd/units.rs";
-
-const NO_SYSTEMD: &str = "it takes a systemd that runs";
-const NO_IMAGE: &str = "it pulls a base image";
+const SYSTEMD: &str = "tests/systemd/pasted.rs";
+const CONTAINER: &str = "tests/container/pasted.rs";
+const COMPOSE: &str = "tests/container/compose.rs";
+const KUBERNETES: &str = "tests/kubernetes/commands.rs";
+const PACKAGE: &str = "tests/package.sh";
 
 /// The document, how the block begins (an entry may hold for several), and how it is run.
 #[rustfmt::skip] // One line for each.
@@ -46,25 +41,25 @@ const TABLE: &[(&str, &str, By)] = &[
     ("README.md", "./target/release/tailport --hostname my-host", Test(README, "hosts_are_exposed_and_reached")),
     ("README.md", "./target/release/tailport --hostname my-laptop", Test(README, "hosts_are_exposed_and_reached")),
     ("docs/configuration.md", "tailport.toml:12:", Test(README, "a_mistake_is_shown_with_file_line_and_key")),
-    ("docs/containers.md", "docker build -f", Nothing(NO_IMAGE)),
-    ("docs/containers.md", "podman build", Nothing(NO_IMAGE)),
-    ("docs/containers.md", "make rootfs", Test(IMAGE, "it_says_how_it_is_to_be_run_watched_and_stopped")),
-    ("docs/containers.md", "docker run --detach", Test(LIFE, "it_carries_bytes_both_ways_tells_its_health_and_is_the_same_node_again")),
-    ("docs/containers.md", "(umask 077; cat", Test(COMPOSE, "its_variables_are_accepted_and_its_key_is_found")),
-    ("docs/containers.md", "sudo chown 65532 authkey", Test(LIFE, "it_carries_bytes_both_ways_tells_its_health_and_is_the_same_node_again")),
-    ("docs/containers.md", "sudo install -d", Test(LIFE, "a_place_for_the_state_that_is_not_its_own_is_refused_with_what_to_do")),
-    ("docs/containers.md", "docker inspect", Test(LIFE, "it_carries_bytes_both_ways_tells_its_health_and_is_the_same_node_again")),
-    ("docs/containers.md", "podman unshare", Nothing("it takes an engine without root")),
-    ("docs/kubernetes.md", "(umask 077; cat", Test(MANIFESTS, "every_file_has_only_what_kubernetes_knows")),
-    ("docs/kubernetes.md", "kubectl create secret", Test(MANIFESTS, "every_file_has_only_what_kubernetes_knows")),
+    ("docs/containers.md", "docker build -f", Test(CONTAINER, "the_image_is_built_in_each_way")),
+    ("docs/containers.md", "podman build", Test(CONTAINER, "the_image_is_built_in_each_way")),
+    ("docs/containers.md", "make rootfs", Test(CONTAINER, "the_image_is_built_in_each_way")),
+    ("docs/containers.md", "docker run --detach", Test(CONTAINER, "a_container_is_run_asked_and_stopped")),
+    ("docs/containers.md", "(umask 077; cat > deploy", Test(COMPOSE, "the_documents_commands_are_for_this_file")),
+    ("docs/containers.md", "sudo chown 65532 authkey", Test(CONTAINER, "a_container_is_run_asked_and_stopped")),
+    ("docs/containers.md", "sudo install -d -o 65532", Test(CONTAINER, "the_state_can_be_a_directory_of_the_host")),
+    ("docs/containers.md", "docker inspect", Test(CONTAINER, "a_container_is_run_asked_and_stopped")),
+    ("docs/containers.md", "podman unshare", Test(CONTAINER, "without_root_the_engine_gives_a_file_to_the_user")),
+    ("docs/kubernetes.md", "(umask 077; cat > authkey)", Test(KUBERNETES, "the_documents_commands_name_what_the_manifests_have")),
+    ("docs/kubernetes.md", "kubectl create secret generic web-authkey", Test(KUBERNETES, "the_documents_commands_name_what_the_manifests_have")),
     ("docs/kubernetes.md", "scrape_configs:", Test(OPERATIONS, "prometheus_takes_every_scrape_configuration")),
     ("docs/operations.md", "mkdir -p", Test(OPERATIONS, "completions_and_the_manual_page_are_put")),
     ("docs/operations.md", "curl --unix-socket", Test(OPERATIONS, "a_running_node_is_asked")),
     ("docs/operations.md", "scrape_configs:", Test(PROMETHEUS, "prometheus_stores_what_happened")),
-    ("docs/packages.md", "sha256sum --check", Test(PACKAGE, "SHA256SUMS")),
-    ("docs/packages.md", "tar -xzf", Test(PACKAGE, "xzf")),
-    ("docs/packages.md", "tailport check", Nothing(NO_SYSTEMD)),
-    ("docs/packages.md", "jq -r", Nothing("it takes jq, and shows what tests/package.sh compares")),
+    ("docs/packages.md", "sha256sum --check", Test(PACKAGE, "pasted")),
+    ("docs/packages.md", "tar -xzf", Test(PACKAGE, "pasted")),
+    ("docs/packages.md", "tailport check", Test(PACKAGE, "pasted")),
+    ("docs/packages.md", "jq -r", Test(PACKAGE, "pasted")),
     ("docs/runbook.md", "make build\ninstall -D", Test(RUNBOOK, "a_node_is_installed_and_its_forwards_are_changed")),
     ("docs/runbook.md", "tailport --config /etc/tailport/tailport.toml\n", Test(RUNBOOK, "a_node_is_installed_and_its_forwards_are_changed")),
     ("docs/runbook.md", "export TS_STATE_DIR=/var/lib/tailport\ntailport", Test(RUNBOOK, "a_node_is_installed_and_its_forwards_are_changed")),
@@ -75,18 +70,19 @@ const TABLE: &[(&str, &str, By)] = &[
     ("docs/runbook.md", "(umask 077; tar", Test(RUNBOOK, "a_node_moves_to_another_machine_with_its_addresses")),
     ("docs/runbook.md", "mkdir -p -m 700", Test(RUNBOOK, "a_node_moves_to_another_machine_with_its_addresses")),
     ("docs/runbook.md", "export TS_STATE_DIR=/var/lib/tailport\n{", Test(RUNBOOK, "a_report_has_what_it_needs_and_no_key")),
-    ("docs/services.md", "tailport --hostname web-1", Test(FORWARDS, "replicas_wait_for_their_service_or_are_chosen_by_the_client")),
+    ("docs/services.md", "tailport --hostname web-1", Test(FORWARDS, "a_service_has_two_hosts")),
     ("docs/services.md", "[[expose]]", Check),
-    ("docs/services.md", "tailport --hostname my-laptop", Test(FORWARDS, "replicas_wait_for_their_service_or_are_chosen_by_the_client")),
+    ("docs/services.md", "tailport --hostname my-laptop", Test(FORWARDS, "a_client_chooses_between_two_nodes")),
     ("docs/socks5.md", "TS_SOCKS5_ADDR=1080", Test(FORWARDS, "programs_reach_the_tailnet_by_socks5")),
     ("docs/socks5.md", "Host my-host", Test(FORWARDS, "programs_reach_the_tailnet_by_socks5")),
-    ("docs/systemd.md", "sudo install -m 755", Test(UNITS, "the_documents_commands_install_what_the_program_takes_and_systemd_too")),
-    ("docs/systemd.md", "systemctl status", Nothing(NO_SYSTEMD)),
-    ("docs/systemd.md", "sudo install -m 644 deploy/systemd/tailport@", Test(UNITS, "the_documents_commands_install_what_the_program_takes_and_systemd_too")),
-    ("docs/systemd.md", "[Service]\nUnsetEnvironment=", Nothing(NO_SYSTEMD)),
-    ("docs/systemd.md", "sudo install -d -m 700 /etc/credstore.encrypted", Nothing(NO_SYSTEMD)),
-    ("docs/systemd.md", "[Service]\nLoadCredential=\n", Nothing(NO_SYSTEMD)),
-    ("docs/systemd.md", "[Service]\nLoadCredential=ts-client-secret", Test(UNITS, "a_client_secret_can_be_a_credential")),
+    ("docs/systemd.md", "sudo install -m 755 target/release/tailport", Test(UNITS, "the_documents_commands_install_what_the_program_takes_and_systemd_too")),
+    ("docs/systemd.md", "systemctl status", Test(SYSTEMD, "a_service_that_runs_is_asked")),
+    ("docs/systemd.md", "sudo install -m 644 deploy/systemd/tailport@.service", Test(UNITS, "the_documents_commands_install_what_the_program_takes_and_systemd_too")),
+    ("docs/systemd.md", "[Service]\nUnsetEnvironment=TS_CONFIG", Test(SYSTEMD, "no_file_is_needed")),
+    ("docs/systemd.md", "sudo install -d -m 700 /etc/credstore.encrypted", Test(SYSTEMD, "a_key_can_be_encrypted")),
+    ("docs/systemd.md", "[Service]\nLoadCredential=\nLoadCredentialEncrypted=", Test(SYSTEMD, "a_key_can_be_encrypted")),
+    ("docs/systemd.md", "[Service]\nLoadCredential=\nLoadCredential=", Test(SYSTEMD, "an_older_systemd_is_given_the_keys_path")),
+    ("docs/systemd.md", "[Service]\nLoadCredential=ts-client-secret", Test(SYSTEMD, "a_client_secret_can_be_a_credential")),
     ("docs/systemd.md", "sudo install -m 644 deploy/systemd/tailport.socket", Test(UNITS, "the_documents_commands_install_what_the_program_takes_and_systemd_too")),
     ("docs/udp.md", "tailport expose 53/udp", Test(FORWARDS, "a_name_server_is_reached_from_both_sides")),
     ("docs/udp.md", "tailport connect 127.0.0.1:5353/udp", Test(FORWARDS, "a_name_server_is_reached_from_both_sides")),
@@ -138,7 +134,6 @@ fn every_entry_has_its_block_and_its_test() {
         match by {
             Ci => of_it.for_each(is_run_by_ci),
             Check => of_it.for_each(is_taken),
-            Nothing(why) => assert!(!why.is_empty()),
             Test(file, name) => assert!(
                 has_word(&documents::file(file), name),
                 "{document}, {begins:?}: there is no {name} in {file}"
