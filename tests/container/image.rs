@@ -13,7 +13,8 @@ use crate::stage::USER;
 /// The most bytes that it may have.
 const LARGEST: u64 = 30_000_000;
 
-fn inspected() -> Value {
+/// What podman knows of it.
+pub(crate) fn inspected() -> Value {
     let text = told(&["image", "inspect", IMAGE]);
     let mut images: Vec<Value> = serde_json::from_str(&text).expect("JSON");
     assert_eq!(images.len(), 1, "{text}");
