@@ -3,6 +3,7 @@
 //!
 //! | file | its one idea |
 //! |---|---|
+//! | `environment` | the variables by which it is given |
 //! | `handover` | what was given, from the environment |
 //! | `sockets` | of that, the listeners |
 //! | `notify` | the socket that notifications go to, and their words |
@@ -12,6 +13,7 @@
 //! No crate is taken for the protocol: those that are kept read the environment at every
 //! message, from which the variables are gone before there are threads.
 
+mod environment;
 mod handover;
 mod notify;
 mod sockets;
@@ -27,7 +29,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use handover::{Handover, VARIABLES};
+pub(super) use environment::VARIABLES;
+pub(super) use handover::Handover;
 use notify::{Notifier, Word};
 pub(super) use sockets::Sockets;
 

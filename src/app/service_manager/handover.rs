@@ -1,7 +1,7 @@
 //! What the service manager gave the process at its start: where it is to be told how things
 //! are, how often it wants to hear, and listeners.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
@@ -9,22 +9,9 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::environment::{Environment, number, value};
 use super::sockets::Sockets;
 use crate::app::failure::Failure;
-
-/// The variables of the protocol. They are this process's alone: no child may take itself for
-/// the service.
-pub(in crate::app) const VARIABLES: [&str; 6] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-];
-
-/// The process's environment as it was at the start.
-pub(super) type Environment = [(OsString, OsString)];
 
 /// What was given; nothing where there is no service manager.
 #[derive(Debug, Default)]
@@ -60,17 +47,6 @@ impl Handover {
     }
 }
 
-/// A variable's value; an empty one is none.
-pub(super) fn value<'a>(environment: &'a Environment, name: &str) -> Option<&'a OsStr> {
-    let (_, value) = environment.iter().find(|(key, _)| key == name)?;
-    (!value.is_empty()).then_some(value)
-}
-
-/// The same as a number; another text is none.
-pub(super) fn number(environment: &Environment, name: &str) -> Option<u64> {
-    value(environment, name)?.to_str()?.parse().ok()
-}
-
 /// Connects to a path, or to the abstract name after an `@`.
 fn connect(place: &OsStr) -> io::Result<UnixDatagram> {
     let mut name = place.as_bytes().to_vec();
@@ -102,6 +78,8 @@ fn watchdog(environment: &Environment) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {

@@ -10,7 +10,7 @@ use std::os::fd::{OwnedFd, RawFd};
 
 use socket2::{SockRef, Type};
 
-use super::handover::{Environment, number, value};
+use super::environment::{Environment, number, value};
 use crate::app::failure::Failure;
 use crate::config::{Forward, Listen, Protocol, SocketAccess};
 use crate::exit::Exit;
