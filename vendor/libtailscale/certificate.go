@@ -11,13 +11,7 @@ import (
 // keeps it: made when there is none, renewed in the background when it is old. So
 // it may be asked for again at any time.
 func (n *node) certificate(ctx context.Context, m *mailbox, domain string) error {
-	if err := n.awaitStarted(ctx); err != nil {
-		return err
-	}
-	if err := n.checkRunning(ctx); err != nil {
-		return err
-	}
-	client, err := n.server.LocalClient()
+	client, err := n.running(ctx)
 	if err != nil {
 		return err
 	}

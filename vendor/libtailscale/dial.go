@@ -11,6 +11,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"tailscale.com/client/local"
 	"tailscale.com/ipn"
 )
 
@@ -24,7 +25,7 @@ func (n *node) dial(ctx context.Context, m *mailbox, network, address string) er
 	if err := n.awaitStarted(ctx); err != nil {
 		return err
 	}
-	if err := n.checkRunning(ctx); err != nil {
+	if _, err := n.running(ctx); err != nil {
 		return inTime(address, err)
 	}
 	dialer := n.server.Sys().Dialer.Get()
@@ -111,21 +112,21 @@ func checkDialAddress(network, address string) error {
 	return nil
 }
 
-// checkRunning fails at once when the backend has no way to any peer: tsnet's
+// running is backend, and fails at once when that has no way to any peer: tsnet's
 // own dial would wait for a state that may need a person.
-func (n *node) checkRunning(ctx context.Context) error {
-	client, err := n.server.LocalClient()
+func (n *node) running(ctx context.Context) (*local.Client, error) {
+	client, err := n.backend(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	status, err := client.StatusWithoutPeers(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if state := status.BackendState; state != ipn.Running.String() && state != ipn.Starting.String() {
-		return &failure{kindNotRunning, "the node's state is " + state}
+		return nil, &failure{kindNotRunning, "the node's state is " + state}
 	}
-	return nil
+	return client, nil
 }
 
 func notInTailnetText(address string, target netip.AddrPort) string {

@@ -21,7 +21,7 @@ const resubscribePause = 200 * time.Millisecond
 // or the context ends. A watch that fell behind is subscribed again, with the
 // state as it then is. The mask asks for more than state, login and health.
 func (n *node) followBus(ctx context.Context, mask ipn.NotifyWatchOpt, handle func(*local.Client, *ipn.Notify) (done bool, err error)) error {
-	client, err := n.server.LocalClient()
+	client, err := n.backend(ctx)
 	if err != nil {
 		return err
 	}

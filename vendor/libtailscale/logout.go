@@ -14,10 +14,7 @@ const logoutWait = 15 * time.Second
 func (n *node) logout(ctx context.Context, m *mailbox) error {
 	ctx, cancel := context.WithTimeout(ctx, logoutWait)
 	defer cancel()
-	if err := n.awaitStarted(ctx); err != nil {
-		return err
-	}
-	client, err := n.server.LocalClient()
+	client, err := n.backend(ctx)
 	if err != nil {
 		return err
 	}

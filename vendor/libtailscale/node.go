@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"tailscale.com/client/local"
 	"tailscale.com/tailcfg"
 	"tailscale.com/tsnet"
 )
@@ -60,7 +61,8 @@ type node struct {
 	waiting  chan string     // why tsnet's Start cannot be called yet
 	started  chan struct{}   // closed when tsnet's Start has returned
 	startErr error           // its error, once started is closed
-	asking   *http.Transport // of questions to the backend, once started is closed
+	client   *local.Client   // of the backend, once it is closed without an error
+	asking   *http.Transport // of client, the same
 
 	services services
 
@@ -136,6 +138,7 @@ func (n *node) start(config nodeConfig) error {
 	}
 	n.asking = &http.Transport{DialContext: client.Dial}
 	client.Transport = n.asking // before anybody asks
+	n.client = client
 	return nil
 }
 
@@ -170,6 +173,15 @@ func (n *node) awaitStarted(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// backend returns the client that questions to the backend go by, once tsnet has
+// started.
+func (n *node) backend(ctx context.Context) (*local.Client, error) {
+	if err := n.awaitStarted(ctx); err != nil {
+		return nil, err
+	}
+	return n.client, nil
 }
 
 // startFailure tells a state directory that cannot be used from other failures.

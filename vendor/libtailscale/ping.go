@@ -44,13 +44,7 @@ func (n *node) ping(ctx context.Context, m *mailbox, address string) error {
 
 // pong sends pings until one is answered.
 func (n *node) pong(ctx context.Context, ip netip.Addr) (*ipnstate.PingResult, error) {
-	if err := n.awaitStarted(ctx); err != nil {
-		return nil, err
-	}
-	if err := n.checkRunning(ctx); err != nil {
-		return nil, err
-	}
-	client, err := n.server.LocalClient()
+	client, err := n.running(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -63,10 +63,7 @@ func (n *node) listenService(ctx context.Context, m *mailbox, address string) er
 	if err != nil {
 		return err
 	}
-	if err := n.awaitStarted(ctx); err != nil {
-		return err
-	}
-	client, err := n.server.LocalClient()
+	client, err := n.backend(ctx)
 	if err != nil {
 		return err
 	}

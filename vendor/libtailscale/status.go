@@ -16,10 +16,7 @@ import (
 
 // status tells what the node knows of itself, then each of its peers by name.
 func (n *node) status(ctx context.Context, m *mailbox) error {
-	if err := n.awaitStarted(ctx); err != nil {
-		return err
-	}
-	client, err := n.server.LocalClient()
+	client, err := n.backend(ctx)
 	if err != nil {
 		return err
 	}

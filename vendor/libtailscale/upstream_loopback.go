@@ -53,11 +53,7 @@ func (s *server) funnel(port int) error {
 	if err != nil {
 		return err
 	}
-	client, err := n.server.LocalClient()
-	if err != nil {
-		return err
-	}
-	status, err := client.StatusWithoutPeers(n.ctx)
+	status, err := n.client.StatusWithoutPeers(n.ctx)
 	if err != nil {
 		return n.closedOr(err)
 	}
@@ -66,7 +62,7 @@ func (s *server) funnel(port int) error {
 	}
 	name := status.CertDomains[0]
 	s.cleared.Do(func() {}) // what is served from now on is this run's
-	err = client.SetServeConfig(n.ctx, &ipn.ServeConfig{
+	err = n.client.SetServeConfig(n.ctx, &ipn.ServeConfig{
 		TCP: map[uint16]*ipn.TCPPortHandler{funnelPort: {
 			TCPForward:   net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
 			TerminateTLS: name,

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"tailscale.com/client/local"
 	"tailscale.com/envknob"
 	"tailscale.com/ipn"
 )
@@ -195,10 +194,7 @@ func (s *server) upAfresh() error {
 		return err
 	}
 	s.cleared.Do(func() {
-		var client *local.Client
-		if client, err = n.server.LocalClient(); err == nil {
-			err = client.SetServeConfig(n.ctx, new(ipn.ServeConfig))
-		}
+		err = n.client.SetServeConfig(n.ctx, new(ipn.ServeConfig))
 	})
 	return n.closedOr(err)
 }

@@ -16,16 +16,13 @@ func (n *node) whois(ctx context.Context, m *mailbox, address string) error {
 	if err := checkWhoisAddress(address); err != nil {
 		return err
 	}
-	if err := n.awaitStarted(ctx); err != nil {
-		return err
-	}
-	client, err := n.server.LocalClient()
+	client, err := n.backend(ctx)
 	if err != nil {
 		return err
 	}
 	found, err := client.WhoIs(ctx, address)
 	if errors.Is(err, local.ErrPeerNotFound) {
-		if err := n.checkRunning(ctx); err != nil {
+		if _, err := n.running(ctx); err != nil {
 			return err // without a network map nobody is known
 		}
 		return &failure{kindUnknownPeer, "nobody of this tailnet has the address " + address}
