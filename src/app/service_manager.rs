@@ -42,8 +42,8 @@ use crate::telemetry::registry::Registry;
 /// How often it is looked whether there is something new to tell.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// What a start, a reload or a stop may take beyond the manager's own timeout, counted from the last
-/// message: some messages may be late on a machine that is busy.
+/// What a start, a reload or a stop may take beyond the manager's own timeout, counted from
+/// the last message: some messages may be late on a machine that is busy.
 const EXTENSION: Duration = Duration::from_secs(30);
 
 /// The service manager of a running program; without one nothing is told to anybody.

@@ -12,6 +12,7 @@ use crate::tailnet;
 ///
 /// # Errors
 /// When the handler cannot be set.
+#[expect(clippy::disallowed_methods, reason = "this is where it is mended")]
 pub(super) fn caught(kind: SignalKind) -> io::Result<Signal> {
     let signal = tokio::signal::unix::signal(kind)?;
     tailnet::use_alternate_stack(kind.as_raw_value())?;
