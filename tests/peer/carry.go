@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // halfCloser is a connection whose outgoing direction can end alone.
@@ -20,12 +21,14 @@ func carry(near *net.TCPConn, far net.Conn) {
 	defer near.Close()
 	defer far.Close()
 	away := far.(halfCloser)
+	var ended atomic.Bool // this side has sent its own end of stream, or is about to
 	var directions sync.WaitGroup
 	directions.Go(func() {
 		if _, err := io.Copy(away, near); err != nil {
 			far.Close()
 			return
 		}
+		ended.Store(true)
 		away.CloseWrite()
 	})
 	directions.Go(func() {
@@ -39,7 +42,11 @@ func carry(near *net.TCPConn, far net.Conn) {
 					return
 				}
 			}
-			if err == io.EOF {
+			// The stack tells of a reset once: when the other direction heard of it, here
+			// it looks like an end. But only a connection that broke has nobody at its
+			// far end while this side has not ended its own.
+			broke := !ended.Load() && far.RemoteAddr() == nil
+			if err == io.EOF && !broke {
 				near.CloseWrite()
 				return
 			}
