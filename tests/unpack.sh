@@ -25,3 +25,8 @@ download() { apt-get -qq -o APT::Sandbox::User=root download "$@" >&2; }
 lacking() {
     apt-get -s -qq --no-install-recommends install "$1" 2>/dev/null | sed -n 's/^Inst \(lib[^ ]*\) .*/\1/p'
 }
+
+# lists PACKAGE: what apt needs to know of it; without, it asks
+lists() {
+    apt-cache show "$1" >/dev/null 2>&1 || apt-get update -qq >&2 || true
+}

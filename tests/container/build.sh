@@ -16,7 +16,7 @@ root=$out/debian
 
 # ---- podman ------------------------------------------------------------------
 
-apt-cache show podman >/dev/null 2>&1 || apt-get update -qq >&2 || true
+lists podman
 # shellcheck disable=SC2046 # a list of packages
 unpack podman conmon crun golang-github-containers-common $(lacking podman)
 

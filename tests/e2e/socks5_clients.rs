@@ -85,22 +85,9 @@ fn curl(proxy: SocketAddr, host: impl std::fmt::Display, port: u16) -> Output {
         .expect("this test needs curl: install the package curl")
 }
 
-/// Answers every request alike.
-fn web() -> Server {
-    Server::serving(|mut stream| {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
-            head.extend(byte);
-        }
-        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
-        stream.write_all(answer.as_bytes())
-    })
-}
-
 #[test]
 fn curl_reaches_a_peer_by_name_and_by_address() {
-    let (node, web) = (proxy(), web());
+    let (node, web) = (proxy(), Server::web());
     let (_listening, to) = behind_peer(&web);
     let full = stage::tailnet().node(PEER).expect("the peer").dns_name;
     for host in [PEER, &full, &to.ip().to_string()] {

@@ -51,7 +51,7 @@ fn world() -> &'static World {
     WORLD.get_or_init(|| {
         let authority = Authority::start(stage::tailnet());
         let targets = [
-            web(),
+            Server::web(),
             Server::hashing(),
             Server::sending(MIB, 5),
             Server::echo(),
@@ -85,18 +85,6 @@ fn trusting(settings: Settings, authority: &Authority) -> Settings {
         .set("TS_DEBUG_ACME_DIRECTORY_URL", authority.directory_url())
         .set("SSL_CERT_FILE", authority.trust())
         .set("TS_LOG_FORMAT", "json")
-}
-
-/// Answers every request alike.
-fn web() -> Server {
-    Server::serving(|mut stream| {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
-            head.extend(byte);
-        }
-        stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello\n")
-    })
 }
 
 impl World {

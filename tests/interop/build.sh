@@ -43,7 +43,7 @@ fi
 
 root=$out/root
 . ../unpack.sh
-apt-cache show prometheus >/dev/null 2>&1 || apt-get update -qq >&2 || true
+lists prometheus
 unpack prometheus
 # shellcheck disable=SC2046 # lists of packages
 unpack haproxy $(lacking haproxy)

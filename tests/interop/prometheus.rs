@@ -3,8 +3,7 @@
 //! tests.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::process::Output;
 
 use serde_json::Value;
@@ -118,16 +117,6 @@ fn accepted(said: &Output) {
     assert!(err.is_empty(), "{err}");
 }
 
-/// Connects, and has a line come back.
-fn converse(to: SocketAddr) {
-    let mut client = peer().dial(to);
-    client.write_all(b"there and back\n").unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert_eq!(answer, "there and back\n");
-}
-
 #[test]
 #[ignore = "needs prometheus: make interop"]
 fn prometheus_stores_what_happened() {
@@ -151,7 +140,7 @@ fn prometheus_stores_what_happened() {
 
     let held = peer().dial(node.at(7000));
     for _ in 0..3 {
-        converse(node.at(7000));
+        peer().converse(node.at(7000));
     }
     let forward = r#"{forward="expose 7000/tcp"}"#;
     prometheus.wait(

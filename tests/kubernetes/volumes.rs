@@ -3,8 +3,6 @@
 //! open to all, but mounted read-only.
 
 use std::fs::{self, Permissions};
-use std::io::{Read, Write};
-use std::net::Shutdown;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -123,12 +121,7 @@ fn give_to_the_group(directory: &Path) {
 #[track_caller]
 fn carries(peer: &Peer, node: &Tailport) {
     peer.greet(node.address());
-    let mut client = peer.dial(node.at(7000));
-    client.write_all(b"there and back\n").unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert_eq!(answer, "there and back\n");
+    peer.converse(node.at(7000));
 }
 
 #[test]

@@ -6,26 +6,17 @@
 #   OUT  where packages go
 set -eu
 
-out=$1
+root=$1
+. tests/unpack.sh
 have_pkg_config() { pkg-config --version >/dev/null 2>&1; }
 have_python() { python3 -c 'import ctypes' >/dev/null 2>&1; }
 
-# unpack PACKAGE: with the packages that it needs and that are not there
-unpack() {
-    command -v apt-get >/dev/null || { echo "libtailscale: install $1" >&2; exit 1; }
-    [ ! -e "$out/.$1" ] || return 0
-    apt-cache show "$1" >/dev/null 2>&1 || apt-get update -qq >&2 || true
-    packages=$(apt-get -s -qq --no-install-recommends install "$1" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
-    scratch=$(mktemp -d)
-    mkdir -p "$out"
-    (
-        # shellcheck disable=SC2086 # a list of packages
-        cd "$scratch" && apt-get -qq -o APT::Sandbox::User=root download $packages >&2 || exit
-        for package in ./*.deb; do dpkg -x "$package" "$out" || exit; done
-    ) || { rm -rf "$scratch"; echo "libtailscale: unpacking $1: failed" >&2; exit 1; }
-    rm -rf "$scratch"
-    : >"$out/.$1"
+# whole PACKAGE: with the packages that it needs and that are not there
+whole() {
+    lists "$1"
+    # shellcheck disable=SC2046 # a list of packages
+    unpack "$1" $(apt-get -s -qq --no-install-recommends install "$1" | sed -n "s/^Inst \([^ ]*\) .*/\1/p" | grep -vx "$1")
 }
 
-have_pkg_config || unpack pkgconf
-have_python || unpack python3
+have_pkg_config || whole pkgconf
+have_python || whole python3

@@ -10,16 +10,12 @@ use std::{
 
 use tailport::{
     proxy::{
-        Forward, Settings,
         destination::Destination,
         endpoint::Accept,
         gate::Open,
         kernel::{Access, KernelListener, UnixListener},
-        relay::Limits,
-        slots::Slots,
         socks::{Rules, SocksListener, SocksTarget},
     },
-    shutdown::Shutdown,
     telemetry::metrics::{Ended, Metrics},
 };
 use tokio::{
@@ -27,11 +23,10 @@ use tokio::{
     net::{TcpStream, UdpSocket, UnixStream},
     time::{sleep, timeout},
 };
-use tokio_util::task::TaskTracker;
 
 use crate::{
     log,
-    serving::{KEEPALIVE, Serving, kernel_target, listener},
+    serving::{KEEPALIVE, Serving, kernel_target, listener, serve_until_idle},
     socks::{Names, login, reach},
     support::{PATIENCE, drain, is_reset, pattern},
 };
@@ -49,34 +44,10 @@ fn socks_on(
     idle: Duration,
     cap: usize,
 ) -> Serving {
-    log::keep();
     let names = Names::new();
-    let (slots, metrics) = (Slots::new(cap), Arc::new(Metrics::default()));
-    let forward = Forward {
-        name: "test".into(),
-        accept: SocksListener::new(accept, rules, move |to: &Destination| names.udp(to)),
-        gate: Open,
-        dial: SocksTarget::new(move |_: &Destination| kernel_target(address)),
-        settings: Settings {
-            dial_timeout: Duration::from_secs(5),
-            limits: Limits::new(idle),
-        },
-        slots: slots.clone(),
-        metrics: Arc::clone(&metrics),
-    };
-    let (tracker, shutdown) = (TaskTracker::new(), Shutdown::default());
-    let task = {
-        let (tracker, shutdown) = (tracker.clone(), shutdown.clone());
-        tokio::spawn(async move { forward.serve(&tracker, &shutdown).await })
-    };
-    Serving {
-        address,
-        slots,
-        metrics,
-        tracker,
-        shutdown,
-        task,
-    }
+    let accept = SocksListener::new(accept, rules, move |to: &Destination| names.udp(to));
+    let dial = SocksTarget::new(move |_: &Destination| kernel_target(address));
+    serve_until_idle(idle, Open, address, accept, dial, cap)
 }
 
 async fn plain(cap: usize) -> Serving {

@@ -58,6 +58,17 @@ pub(crate) fn serve_through<G: Gate, A: Accept, D: Dial>(
     dial: D,
     cap: usize,
 ) -> Serving {
+    serve_until_idle(Duration::ZERO, gate, address, accept, dial, cap)
+}
+
+pub(crate) fn serve_until_idle<G: Gate, A: Accept, D: Dial>(
+    idle: Duration,
+    gate: G,
+    address: SocketAddr,
+    accept: A,
+    dial: D,
+    cap: usize,
+) -> Serving {
     log::keep();
     let slots = Slots::new(cap);
     let (metrics, tracker) = (Arc::new(Metrics::default()), TaskTracker::new());
@@ -69,7 +80,7 @@ pub(crate) fn serve_through<G: Gate, A: Accept, D: Dial>(
         dial,
         settings: Settings {
             dial_timeout: Duration::from_secs(5),
-            limits: Limits::new(Duration::ZERO),
+            limits: Limits::new(idle),
         },
         slots: slots.clone(),
         metrics: Arc::clone(&metrics),

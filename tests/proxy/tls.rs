@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tailport::proxy::{
     endpoint::{Accept, Incoming},
-    kernel::{Keepalive, KernelListener, KernelStream},
+    kernel::{KernelListener, KernelStream},
     summary::{DirectionEnd, Party},
     tls::{Certificates, TlsListener, TlsStream},
 };
@@ -20,6 +20,7 @@ use tokio_rustls::{
     },
 };
 
+use crate::serving::listener;
 use crate::support::{MIB, acknowledged, drain, hash, is_reset, pattern, start, tcp, unlimited};
 use crate::support::{ORDERS, Order};
 
@@ -66,11 +67,7 @@ async fn tls(
 ) -> (TlsStream<KernelStream>, Client) {
     let (chain, key) = certificate();
     let certificates = Arc::new(Certificates::new(&chain, &key).unwrap());
-    let any = "127.0.0.1:0".parse().unwrap();
-    let inner = KernelListener::bind(any, Keepalive::default())
-        .await
-        .unwrap();
-    let address = inner.local_addr().unwrap();
+    let (address, inner) = listener().await;
     let mut listener = TlsListener::new(inner, &certificates).unwrap();
     let tcp = TcpStream::connect(address).await.unwrap();
     let mut stream = shake(&mut listener, &tcp).await;
@@ -175,11 +172,7 @@ async fn a_transport_that_ends_without_close_notify_is_a_reset() {
 async fn what_is_no_handshake_is_an_error_before_any_target_is_asked() {
     let (chain, key) = certificate();
     let certificates = Arc::new(Certificates::new(&chain, &key).unwrap());
-    let any = "127.0.0.1:0".parse().unwrap();
-    let inner = KernelListener::bind(any, Keepalive::default())
-        .await
-        .unwrap();
-    let address = inner.local_addr().unwrap();
+    let (address, inner) = listener().await;
     let mut listener = TlsListener::new(inner, &certificates).unwrap();
     let mut tcp = TcpStream::connect(address).await.unwrap();
     let mut stream = shake(&mut listener, &tcp).await;
@@ -192,11 +185,7 @@ async fn what_is_no_handshake_is_an_error_before_any_target_is_asked() {
 async fn a_renewed_certificate_is_shown_from_the_next_handshake_on_and_disturbs_nobody() {
     let ((old_chain, old_key), (new_chain, new_key)) = (certificate(), certificate());
     let certificates = Arc::new(Certificates::new(&old_chain, &old_key).unwrap());
-    let any = "127.0.0.1:0".parse().unwrap();
-    let inner = KernelListener::bind(any, Keepalive::default())
-        .await
-        .unwrap();
-    let address = inner.local_addr().unwrap();
+    let (address, inner) = listener().await;
     let mut listener = TlsListener::new(inner, &certificates).unwrap();
     let name = || ServerName::try_from(NAME).unwrap();
     let open = async |listener: &mut TlsListener<KernelListener>, trusted: &str| {

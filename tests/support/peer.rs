@@ -2,7 +2,7 @@
 //! listens on demand, so that a test has a single tailport in the path.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 
 use super::child::Child;
@@ -79,7 +79,18 @@ impl Peer {
         self.try_dial(to).expect("the peer dials")
     }
 
-    /// The same; an error is the peer's.
+    /// Dials an address behind which there is an echo, and has a line come back.
+    #[track_caller]
+    pub(crate) fn converse(&self, to: SocketAddr) {
+        let mut client = self.dial(to);
+        client.write_all(b"there and back\n").expect("sending");
+        client.shutdown(Shutdown::Write).expect("half-closing");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert_eq!(answer, "there and back\n");
+    }
+
+    /// As [`Peer::dial`]; an error is the peer's.
     pub(crate) fn try_dial(&self, to: SocketAddr) -> Result<TcpStream, String> {
         self.ask(&format!("DIAL {to}"))
     }

@@ -55,6 +55,19 @@ impl Server {
         })
     }
 
+    /// Answers a request by HTTP, whatever it asks for, with the line `hello`.
+    pub(crate) fn web() -> Self {
+        Self::serving(|mut stream| {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
+                head.extend(byte);
+            }
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
+            stream.write_all(answer.as_bytes())
+        })
+    }
+
     /// Serves every connection on a thread of its own; an error ends that one.
     pub(crate) fn serving(
         serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
