@@ -132,6 +132,9 @@ func (n *node) start(config nodeConfig) error {
 		return err
 	}
 	tuneStack(n.server)
+	if err := boundPackets(n.server); err != nil {
+		logf("packets under way have no bound: %v", err)
+	}
 	client, err := n.server.LocalClient()
 	if err != nil {
 		return err

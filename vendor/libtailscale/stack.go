@@ -26,9 +26,17 @@ const (
 	// limits do together, a quarter of an hour. What ends a connection to a peer
 	// that vanished is silence.go, as far as keepalive is on.
 	maxRetransmissions = 180
+
+	// timeWait is how long a connection that this side ended first keeps the peer's port.
+	// The stack does not take a new connection from it meanwhile, as a kernel does: with
+	// the usual minute a peer that connects often soon meets one of its own old ports,
+	// and its dial fails after half a minute of silence. The peer tries again 1, 3 and 7
+	// seconds after the first time. What a packet of the old connection could do after so
+	// long in a tunnel that takes none twice is be answered by a reset.
+	timeWait = 2 * time.Second
 )
 
-// tuneStack sets both for the connections that a node will have.
+// tuneStack sets them for the connections that a node will have.
 func tuneStack(server *tsnet.Server) {
 	s := stackOf(server)
 	if s == nil {
@@ -37,6 +45,10 @@ func tuneStack(server *tsnet.Server) {
 	}
 	rto := tcpip.TCPMaxRTOOption(maxRTO)
 	retries := tcpip.TCPMaxRetriesOption(maxRetransmissions)
+	wait := tcpip.TCPTimeWaitTimeoutOption(timeWait)
+	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &wait); err != nil {
+		logf("setting how long ended connections keep their ports: %v", err)
+	}
 	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &rto); err != nil {
 		logf("setting the longest retransmission time: %v", err)
 	}
