@@ -7,6 +7,8 @@ mod support;
 mod admin;
 #[path = "e2e/allow.rs"]
 mod allow;
+#[path = "e2e/bulk.rs"]
+mod bulk;
 #[path = "e2e/cap.rs"]
 mod cap;
 #[path = "e2e/configuration.rs"]

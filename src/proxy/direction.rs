@@ -5,15 +5,17 @@
 
 use std::{
     convert::Infallible,
+    io,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::{
     course::{Course, Progress, Stall},
     endpoint::{End, Stream},
+    pipe::{self, Pipe},
     side::Side,
     summary::{DirectionEnd, Flow, Party},
 };
@@ -26,6 +28,11 @@ const FIRST_LOOK: Duration = Duration::from_millis(2);
 /// How often a side that nobody reads, because its end of stream was read or the
 /// other side takes nothing, is asked whether it broke.
 const WATCH: Duration = Duration::from_secs(1);
+
+/// A read of so many bytes is bulk: more was there than a request or a screen's change.
+const BULK: usize = 32 * 1024;
+/// Bulk that pauses for longer is over.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// One direction: bytes from `from` to `to`.
 pub(super) struct Direction<'a, F: Stream, T: Stream> {
@@ -58,14 +65,15 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
     /// Runs the direction to its end, which may be graver than the one noted: a
     /// source that breaks while its bytes are discarded ends the connection.
     pub(super) async fn run(&self) -> DirectionEnd {
+        let mut pipe = None;
         loop {
-            let chunk = tokio::select! {
+            let load = tokio::select! {
                 biased;
                 () = self.to.gone.cancelled() => return self.give_up(DirectionEnd::Cut).await,
-                chunk = self.from.read() => chunk,
+                load = self.next(&mut pipe) => load,
             };
-            match chunk {
-                Ok(chunk) => match self.carry(&chunk).await {
+            match load {
+                Ok(load) => match self.carry(load).await {
                     Ok(()) => {
                         #[cfg(debug_assertions)]
                         super::failpoint::carried(self.to.taken());
@@ -111,21 +119,61 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
         }
     }
 
-    /// Writes a whole chunk, as slowly as the destination takes it.
-    async fn carry(&self, mut rest: &[u8]) -> Result<(), Undelivered> {
+    /// What comes next from the source: through a pipe while bulk flows, else in memory,
+    /// where a small exchange has fewer calls to wait for.
+    async fn next<'p>(&self, pipe: &'p mut Option<Pipe>) -> Result<Load<'p>, End> {
+        let mut filled = None;
+        if let Some(pipe) = pipe {
+            filled = match timeout(PAUSE, self.from.fill(pipe)).await {
+                Ok(filled) => filled?,
+                Err(_) => None,
+            };
+        }
+        match (filled, pipe) {
+            (Some(_), Some(pipe)) => Ok(Load::Piped(pipe)),
+            (_, pipe) => {
+                *pipe = None;
+                let bytes = self.from.read().await?;
+                if bytes.len() >= BULK && self.from.pipes() && self.to.pipes() {
+                    *pipe = Pipe::take();
+                }
+                Ok(Load::Read(bytes, 0))
+            }
+        }
+    }
+
+    /// Writes some of a load and says how many bytes, at least one. Cancel safe.
+    async fn deliver(&self, load: &mut Load<'_>) -> io::Result<usize> {
+        match load {
+            Load::Read(bytes, done) => {
+                let written = self.to.write(&bytes[*done..]).await?;
+                *done += written;
+                Ok(written)
+            }
+            Load::Piped(pipe) => match self.to.drain(pipe).await {
+                Err(error) if pipe::is_refused(&error) => {
+                    *load = Load::Read(pipe.take_out()?, 0);
+                    Box::pin(self.deliver(load)).await
+                }
+                drained => drained,
+            },
+        }
+    }
+
+    /// Writes a whole load, as slowly as the destination takes it.
+    async fn carry(&self, mut load: Load<'_>) -> Result<(), Undelivered> {
         self.course.touch();
         // While the destination takes nothing, nobody reads the source: a break of
         // it has to be asked for, or a connection without an idle time stays for ever.
         let mut lost: Option<(End, Stall)> = None;
-        while !rest.is_empty() {
+        while load.left() > 0 {
             tokio::select! {
                 biased;
                 () = self.to.gone.cancelled() => return Err(Undelivered::Gone),
-                written = self.to.write(rest) => match written {
+                written = self.deliver(&mut load) => match written {
                     Ok(written) => {
                         self.total.fetch_add(written as u64, Relaxed);
                         self.course.touch();
-                        rest = &rest[written..];
                     }
                     Err(_) => return Err(Undelivered::Failed),
                 },
@@ -216,7 +264,24 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
     }
 }
 
-/// Why a chunk was not written in full.
+/// Bytes of the source on their way.
+enum Load<'p> {
+    /// In memory, and how many of them are delivered.
+    Read(Vec<u8>, usize),
+    Piped(&'p mut Pipe),
+}
+
+impl Load<'_> {
+    /// Bytes that are not delivered yet.
+    fn left(&self) -> usize {
+        match self {
+            Self::Read(bytes, done) => bytes.len() - done,
+            Self::Piped(pipe) => pipe.held(),
+        }
+    }
+}
+
+/// Why a load was not written in full.
 enum Undelivered {
     /// The destination refused it.
     Failed,

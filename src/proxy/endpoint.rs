@@ -9,6 +9,7 @@ use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use super::pipe::Socket;
 use super::{destination::Destination, origin::Origin, peer::Peer, summary::Summary, terms::Terms};
 
 /// A listener: where connections come from.
@@ -146,6 +147,15 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// # Errors
     /// When it cannot be known.
     fn unacknowledged(&self) -> io::Result<u64>;
+
+    /// The socket that the bytes of a connection pass through as they are, which bulk
+    /// may be moved through without being read; `None` when the stream changes them.
+    fn socket(&self) -> Option<Socket<'_>> {
+        None
+    }
+
+    /// Is told of an error that a write past the stream, to its socket, has met.
+    fn write_failed(&mut self, _kind: io::ErrorKind) {}
 
     /// Closes the connection with a reset; what is unacknowledged is lost.
     fn reset(self);

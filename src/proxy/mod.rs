@@ -20,6 +20,7 @@
 //! | `opening` | what the peer says first, the dial, and what the peer is told |
 //! | `dial` | the tries of one dial and their budget |
 //! | `relay`, `limits`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
+//! | `pipe` | bulk that passes from socket to socket inside the kernel |
 //! | `failpoint` | a panic on purpose, in debug builds |
 //!
 //! A connection passes through them in this order: `accept` claims a slot and
@@ -57,6 +58,7 @@ mod failpoint;
 mod health;
 mod limits;
 mod opening;
+mod pipe;
 mod side;
 
 use std::{io, sync::Arc, time::Duration};

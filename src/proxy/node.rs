@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use self::flows::{NodeFlow, NodeFlowIncoming, NodeFlowListener};
 use super::{
-    endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Stream},
+    endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Socket, Stream},
     origin::Origin,
     peer::Peer,
 };
@@ -162,6 +162,10 @@ impl Stream for NodeStream {
 
     fn unacknowledged(&self) -> io::Result<u64> {
         self.0.end().map(|end| end.unacknowledged)
+    }
+
+    fn socket(&self) -> Option<Socket<'_>> {
+        Some(Socket::Unix(self.0.socket()))
     }
 
     fn reset(self) {

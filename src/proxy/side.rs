@@ -18,7 +18,10 @@ use std::{
 use tokio::io::ReadBuf;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{End, Stream};
+use super::{
+    endpoint::{End, Stream},
+    pipe::{self, Pipe},
+};
 
 /// The most that is read at once, in bytes. It is on the stack while a read runs
 /// and only what came is kept, so that an idle connection holds no buffer.
@@ -109,6 +112,56 @@ impl<S: Stream> Side<S> {
         }
         self.taken.fetch_add(written as u64, Relaxed);
         Ok(written)
+    }
+
+    /// Whether its bytes may pass through a pipe.
+    pub(super) fn pipes(&self) -> bool {
+        self.with(|stream| stream.socket().is_some())
+            .unwrap_or(false)
+    }
+
+    /// Fills an empty pipe with what is there; `None` when that is for [`Side::read`] to
+    /// find out: the end of stream, or a socket that does not know pipes. Cancel safe.
+    pub(super) async fn fill(&self, pipe: &mut Pipe) -> Result<Option<usize>, End> {
+        let filled = poll_fn(|cx| {
+            self.poll(cx, |stream, cx| match stream.socket() {
+                Some(socket) => pipe.poll_fill(cx, &socket),
+                None => Poll::Ready(Ok(0)),
+            })
+        });
+        match filled.await {
+            Ok(0) => Ok(None),
+            Ok(filled) => Ok(Some(filled)),
+            Err(error) if pipe::is_refused(&error) => Ok(None),
+            Err(error) => {
+                self.gone.cancel();
+                Err(End::of(error.kind()))
+            }
+        }
+    }
+
+    /// Writes some of a pipe's bytes and says how many, at least one. Cancel safe.
+    pub(super) async fn drain(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        let drained = poll_fn(|cx| {
+            self.poll(cx, |mut stream, cx| {
+                let Some(socket) = stream.socket() else {
+                    return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+                };
+                let drained = pipe.poll_drain(cx, &socket);
+                if let Poll::Ready(Err(error)) = &drained
+                    && !pipe::is_refused(error)
+                {
+                    stream.write_failed(error.kind());
+                }
+                drained
+            })
+        })
+        .await?;
+        if drained == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.taken.fetch_add(drained as u64, Relaxed);
+        Ok(drained)
     }
 
     /// Sends the end of stream.

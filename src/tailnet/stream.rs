@@ -76,6 +76,12 @@ impl Stream {
         self.local
     }
 
+    /// The socket that its bytes pass through. Only what this stream itself reads or
+    /// shuts down counts as an end that was seen.
+    pub fn socket(&self) -> &UnixStream {
+        &self.socket
+    }
+
     /// How far the connection is: a plain call that never waits.
     ///
     /// # Errors

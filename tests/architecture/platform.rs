@@ -16,6 +16,7 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
         "opening a directory that is not readable",
     ),
     ("config/socket_path.rs", "the longest path of a socket"),
+    ("proxy/pipe.rs", "moving bytes inside the kernel"),
     (
         "proxy/resolve.rs",
         "where the system keeps its name servers",

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    super::endpoint::{End, Stream},
+    super::endpoint::{self, End, Stream},
     Keepalive,
 };
 
@@ -109,6 +109,17 @@ impl Stream for KernelStream {
 
     fn unacknowledged(&self) -> io::Result<u64> {
         crate::tailnet::unacknowledged(self.socket.as_fd())
+    }
+
+    fn socket(&self) -> Option<endpoint::Socket<'_>> {
+        Some(match &self.socket {
+            Socket::Tcp(socket) => endpoint::Socket::Tcp(socket),
+            Socket::Unix(socket) => endpoint::Socket::Unix(socket),
+        })
+    }
+
+    fn write_failed(&mut self, kind: io::ErrorKind) {
+        self.broken.get_or_insert(kind);
     }
 
     fn reset(self) {
