@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,10 @@ func serve(node *tsnet.Server, c *net.TCPConn) error {
 		return listen(node, c, words[1], words[2])
 	case len(words) == 2 && words[0] == "GREET":
 		return greet(node, c, words[1])
+	case len(words) == 2 && words[0] == "SERVE":
+		return serveBench(node, c, words[1])
+	case len(words) == 4 && slices.Contains([]string{"BULK", "EXCHANGE", "REQUESTS"}, words[0]):
+		return bench(node, c, words)
 	case len(words) == 4:
 		return load(node, c, words)
 	}

@@ -83,7 +83,8 @@ func load(node *tsnet.Server, c net.Conn, words []string) error {
 	return fmt.Errorf("not understood: %q", words)
 }
 
-// hold opens connections, keeps them and says so. Each further line has every one of them
+// hold opens connections, keeps them and says so; when as many dials have failed as there
+// are workers, it tries the rest no more. Each further line has every one of them
 // echo once; the end of the request closes them.
 func hold(ctx context.Context, node *tsnet.Server, c net.Conn, address string, count, workers int) error {
 	held := make([]net.Conn, count)
@@ -97,6 +98,9 @@ func hold(ctx context.Context, node *tsnet.Server, c net.Conn, address string, c
 	var opened outcome
 	start := time.Now()
 	each(workers, count, func(i int) {
+		if opened.failed.Load() >= int64(workers) {
+			return
+		}
 		dialing, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		conn, err := dialFrom(dialing, node, address)

@@ -33,8 +33,22 @@
 //	STORM ADDRESS:PORT SECONDS WORKERS
 //	                       the same for a time, as many as can be
 //
-// The last three say OK at once, and each thing that was done in a line of JSON:
+// These three say OK at once, and each thing that was done in a line of JSON:
 // handshakes, echoed, reset, failed, first_failure, seconds.
+//
+//	SERVE PORT, SERVE ADDRESS:PORT
+//	                       OK when the three below are served on the node's port, or
+//	                       on an address of loopback; a line COUNT is answered by JSON:
+//	                       received, the bytes so far, and open, the connections now;
+//	                       END closes all of them first
+//	BULK ADDRESS:PORT STREAMS there|back
+//	                       OK when the streams run; a line COUNT as above
+//	EXCHANGE ADDRESS:PORT CONNECTIONS SECONDS
+//	                       requests and answers on connections that stay, then a line:
+//	                       count, p50, p99, p999, in seconds
+//	REQUESTS ADDRESS:PORT WORKERS SECONDS
+//	                       a connection for each request, then a line: done, failed,
+//	                       seconds, first_failure
 //
 // An address that is no peer's is waited for and never dialed elsewhere; the loads
 // alone dial an address of loopback, from this machine.
