@@ -87,7 +87,7 @@ SUITES := $(sort $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)) $(pat
 SLOW := e2e faults
 QUICK := $(filter-out $(SLOW) interop limits,$(SUITES))
 SLOW_HERE := $(filter $(SUITES),$(SLOW))
-GO_MODULES := vendor/libtailscale deploy/release/inventory $(patsubst %/go.mod,%,$(wildcard tests/*/go.mod))
+GO_MODULES := vendor/libtailscale deploy/release/inventory $(patsubst %/go.mod,%,$(wildcard tests/*/go.mod tests/bench/others/*/go.mod))
 
 STEPS := setup fmt gofmt clippy unit quick e2e vet race $(filter-out e2e,$(SLOW_HERE))
 
