@@ -1,0 +1,120 @@
+//! Where contestants meet: a private tailnet, a stock peer that makes the load, another
+//! that serves it, and rounds in which everybody has a turn.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `stage` | the tailnet, its peers, what serves, and the contestants |
+//! | `turn` | a contestant's turn at a load |
+//!
+//! A contestant that fails at a load is named on stderr and left out there; one that has
+//! died is left out from then on. Neither ends the run.
+
+mod stage;
+mod turn;
+
+use std::thread;
+use std::time::Duration;
+
+use self::stage::{Entry, Stage};
+use self::turn::{Load, Turn};
+use super::contestant::Contestant;
+use super::most;
+use super::options::Options;
+use super::record::Record;
+use super::samples::{Samples, Scenario};
+use crate::support::peer::Peer;
+
+/// Streams and connections of a run.
+const STREAMS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+const EXCHANGING: [u32; 4] = [1, 4, 16, 64];
+const REQUESTING: [u32; 3] = [1, 4, 16];
+const HELD: [u32; 4] = [1_000, 2_500, 5_000, most::WANTED];
+
+/// Between two turns, for what the one before leaves behind.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// A scenario on its tailnet.
+struct Arena<'a> {
+    scenario: Scenario,
+    /// Makes the load.
+    client: &'a Peer,
+    entries: Vec<Entry<'a>>,
+    options: Options,
+    samples: &'a mut Samples,
+}
+
+/// Measures one side of forwarding, expose or connect.
+#[track_caller]
+pub(crate) fn run(scenario: Scenario, options: Options, samples: &mut Samples) {
+    let stage = Stage::set(scenario);
+    let mut arena = Arena {
+        scenario,
+        client: stage.client(),
+        entries: stage.entries(),
+        options,
+        samples,
+    };
+    arena.rounds();
+    // Anew: what other loads have made them grow by is not that of connections held.
+    arena.entries.clear();
+    arena.entries = stage.entries();
+    arena.held();
+}
+
+impl Arena<'_> {
+    fn rounds(&mut self) {
+        for round in 0..self.options.rounds {
+            for streams in STREAMS {
+                self.turns(round, Load::Bulk, streams);
+            }
+            for connections in EXCHANGING {
+                self.turns(round, Load::Exchange, connections);
+            }
+            for workers in REQUESTING {
+                self.turns(round, Load::Requests, workers);
+            }
+        }
+    }
+
+    /// In one round: it is memory and threads that count.
+    fn held(&mut self) {
+        let most = most::held();
+        if most < most::WANTED {
+            let scenario = self.scenario.name();
+            eprintln!("{scenario}: descriptors suffice to hold {most} connections, no more");
+        }
+        let mut loads = HELD.map(|load| load.min(most)).to_vec();
+        loads.dedup();
+        for connections in loads {
+            self.turns(0, Load::Held, connections);
+        }
+    }
+
+    /// Everybody's turn at an amount of load; who begins changes with the round.
+    fn turns(&mut self, round: u32, load: Load, amount: u32) {
+        let count = self.entries.len();
+        for place in 0..count {
+            let entry = &mut self.entries[(place + round as usize) % count];
+            if entry.is_out() {
+                continue;
+            }
+            let record = Record::new(self.samples, self.scenario, entry.name, round);
+            let mut turn = Turn {
+                client: self.client,
+                pid: entry.contestant.as_ref().map(Contestant::pid),
+                to: entry.to,
+                server: entry.server,
+                seconds: self.options.seconds,
+                record: record.under(amount),
+            };
+            let (scenario, name) = (self.scenario.name(), entry.name);
+            if let Err(error) = turn.run(load) {
+                eprintln!("{scenario}: {name}, {load:?} of {amount}: {error}");
+            }
+            if let Err(error) = turn.clear() {
+                eprintln!("{scenario}: {name}, after {load:?} of {amount}: {error}");
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
