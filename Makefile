@@ -6,6 +6,8 @@
 #   make interop        the program against other software, in network namespaces (root)
 #   make limits         ten thousand connections, storms, memory: figures and bounds
 #   make fuzz           a million bad inputs
+#   make bench          speed and cost beside other programs, to target/bench/results;
+#                       a part of it: make bench BENCH='expose --rounds 2'
 #   make build          target/release/tailport
 #   make static         the same without a library beside it, for any Linux of this processor
 #   make release        target/dist: tarball, Debian package, bill of materials, checksums
@@ -155,6 +157,11 @@ limits:
 
 fuzz:
 	sh tests/fuzz.sh
+
+# What is shipped, beside others. It too wants a machine that does nothing else.
+.PHONY: bench
+bench: static
+	tests/bench.sh '$(TARGET_DIR)/$(STATIC)/release/tailport' $(BENCH)
 
 # ---- what is shipped ---------------------------------------------------------
 

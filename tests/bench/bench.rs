@@ -1,0 +1,111 @@
+//! The program beside others that do the same: `make bench`.
+//!
+//! ```text
+//! cargo bench --bench bench -- [WHAT …] [--rounds N] [--seconds S] [--out DIR]
+//! cargo bench --bench bench -- --report FILE.json
+//! ```
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `arguments` | what is to be measured, and where it goes |
+//! | `options` | how much is measured |
+//! | `arena` | expose and connect, over a private tailnet |
+//! | `load` | who makes that load and serves it |
+//! | `contestant`, `kind` | the programs that are compared there |
+//! | `program` | start, rest and size of the programs |
+//! | `relay_alone` | the relay, from loopback to loopback |
+//! | `rehearsal` | each program once, before anything is measured |
+//! | `figures`, `way` | what is measured |
+//! | `samples`, `record` | what was found |
+//! | `usage` | what a process uses of the machine |
+//! | `most` | how many connections a process has descriptors for |
+//! | `versions` | what is compared, by version |
+//! | `report`, `goals` | what people read of it |
+
+mod arena;
+mod arguments;
+mod contestant;
+mod figures;
+mod goals;
+mod kind;
+mod load;
+mod most;
+mod options;
+mod program;
+mod record;
+mod rehearsal;
+mod relay_alone;
+mod report;
+mod samples;
+mod usage;
+mod versions;
+mod way;
+
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../limits/process.rs"]
+mod process;
+#[path = "../support/mod.rs"]
+mod support;
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests use the rest")]
+#[path = "../interop/unpacked.rs"]
+mod unpacked;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, What};
+use options::Options;
+use report::{About, Machine};
+use samples::{Samples, Scenario};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if relay_alone::process::run(&words) {
+        return ExitCode::SUCCESS;
+    }
+    let arguments = Arguments::parse();
+    let shown = match &arguments.report {
+        Some(file) => report::again(file).map(|()| true),
+        None => run(&arguments),
+    };
+    match shown {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures and reports; false when a part failed, the others are reported then.
+fn run(arguments: &Arguments) -> std::io::Result<bool> {
+    process::raise_descriptor_limit();
+    let about = About::now(Machine::here(versions::all()), arguments.options);
+    let mut samples = Samples::default();
+    let mut whole = true;
+    for part in arguments.parts() {
+        // What breaks in a part has said so.
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            measure(part, arguments.options, &mut samples);
+        }));
+        whole &= ran.is_ok();
+    }
+    if !samples.0.is_empty() {
+        report::print(&samples, &about);
+        report::write(&samples, &about, &arguments.out())?;
+    }
+    Ok(whole)
+}
+
+fn measure(what: What, options: Options, samples: &mut Samples) {
+    match what {
+        What::Expose => arena::run(Scenario::Expose, options, samples),
+        What::Connect => arena::run(Scenario::Connect, options, samples),
+        What::Relay => relay_alone::run(samples, options),
+        What::Program => program::run(options, samples),
+        What::Others => rehearsal::run(),
+    }
+}
