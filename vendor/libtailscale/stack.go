@@ -29,11 +29,12 @@ const (
 
 	// timeWait is how long a connection that this side ended first keeps the peer's port.
 	// The stack does not take a new connection from it meanwhile, as a kernel does: with
-	// the usual minute a peer that connects often soon meets one of its own old ports,
-	// and its dial fails after half a minute of silence. The peer tries again 1, 3 and 7
-	// seconds after the first time. What a packet of the old connection could do after so
-	// long in a tunnel that takes none twice is be answered by a reset.
-	timeWait = 2 * time.Second
+	// the usual minute a peer that connects often soon meets one of its own old ports, and
+	// its dial fails after half a minute of silence. A peer's dial tries again after 1, 3
+	// and 7 seconds. And it is as long as the longest pause of a peer like this one before
+	// it sends its end of stream again, when the answer to that was lost; one that comes
+	// later still is answered by a reset.
+	timeWait = 5 * time.Second
 )
 
 // tuneStack sets them for the connections that a node will have.
