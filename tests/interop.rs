@@ -18,7 +18,6 @@
 //! | `world` | all of them together, up once for all tests |
 //! | `exchange` | one connection used in full |
 //! | `screen` | a display without a screen, and what is on it |
-//! | `unpacked` | programs of packages that are not installed |
 //! | the others | the tests |
 
 // Machines of other systems cannot be made of namespaces.
@@ -52,8 +51,6 @@ mod screen;
 mod shell;
 #[path = "interop/stranger.rs"]
 mod stranger;
-#[path = "interop/unpacked.rs"]
-mod unpacked;
 #[path = "interop/userspace.rs"]
 mod userspace;
 #[path = "interop/wire.rs"]

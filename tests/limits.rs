@@ -21,8 +21,6 @@ mod latency;
 mod load;
 #[path = "limits/memory.rs"]
 mod memory;
-#[path = "limits/process.rs"]
-mod process;
 #[path = "limits/short.rs"]
 mod short;
 #[path = "limits/slow_reader.rs"]

@@ -38,6 +38,3 @@ mod readme;
 mod runbook;
 #[path = "snippets/table.rs"]
 mod table;
-#[path = "interop/unpacked.rs"]
-#[allow(dead_code, reason = "shared, and each user has its own part")]
-mod unpacked;

@@ -17,7 +17,6 @@
 //! | `rehearsal` | each program once, before anything is measured |
 //! | `figures`, `way` | what is measured |
 //! | `samples`, `record` | what was found |
-//! | `usage` | what a process uses of the machine |
 //! | `most` | how many connections a process has descriptors for |
 //! | `versions` | what is compared, by version |
 //! | `report`, `goals` | what people read of it |
@@ -37,18 +36,11 @@ mod rehearsal;
 mod relay_alone;
 mod report;
 mod samples;
-mod usage;
 mod versions;
 mod way;
 
-#[allow(dead_code, reason = "the tests use the rest")]
-#[path = "../limits/process.rs"]
-mod process;
 #[path = "../support/mod.rs"]
 mod support;
-#[allow(dead_code, clippy::unwrap_used, reason = "the tests use the rest")]
-#[path = "../interop/unpacked.rs"]
-mod unpacked;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -82,7 +74,7 @@ fn main() -> ExitCode {
 
 /// Measures and reports; false when a part failed, the others are reported then.
 fn run(arguments: &Arguments) -> std::io::Result<bool> {
-    process::raise_descriptor_limit();
+    support::process::raise_descriptor_limit();
     let about = About::now(Machine::here(versions::all()), arguments.options);
     let mut samples = Samples::default();
     let mut whole = true;

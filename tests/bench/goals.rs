@@ -28,30 +28,18 @@ struct Goal {
     bound: Bound,
 }
 
-const fn ratio(
+const fn goal(
     scenario: Scenario,
     figure: &'static Figure,
     loads: &'static [u32],
-    bound: f64,
+    bound: Bound,
 ) -> Goal {
     Goal {
         scenario,
         figure,
         loads,
         beside: &[],
-        bound: Bound::Ratio(bound),
-    }
-}
-
-const fn value(
-    scenario: Scenario,
-    figure: &'static Figure,
-    loads: &'static [u32],
-    bound: f64,
-) -> Goal {
-    Goal {
-        bound: Bound::Value(bound),
-        ..ratio(scenario, figure, loads, 0.0)
+        bound,
     }
 }
 
@@ -68,24 +56,31 @@ const NO_LOAD: &[u32] = &[0];
 const ALL_LOADS: &[u32] = &[];
 
 static GOALS: &[Goal] = {
+    use Bound::{Ratio, Value};
     use Scenario::{Expose, Program, Relay};
     &[
-        ratio(Expose, &figures::TO_TARGET, &[1], 1.10),
-        ratio(Expose, &figures::TO_TARGET, &[8, 64], 1.0),
-        ratio(Expose, &figures::TO_CLIENT, &[1], 1.10),
-        ratio(Expose, &figures::TO_CLIENT, &[8, 64], 1.0),
-        beside(ratio(Expose, &figures::TO_TARGET_CPU, &[1], 0.90), &[8, 64]),
-        beside(ratio(Expose, &figures::TO_CLIENT_CPU, &[1], 0.90), &[8, 64]),
-        ratio(Expose, &figures::PEAK_MEMORY, &[8], 0.25),
-        ratio(Expose, &figures::LATENCY_P50, &[1, 16], 1.05),
-        ratio(Expose, &figures::LATENCY_P99, &[1, 16], 1.05),
-        ratio(Expose, &figures::CONNECTS, ALL_LOADS, 1.0),
-        ratio(Expose, &figures::CONNECTS_CPU, ALL_LOADS, 1.0),
-        value(Expose, &figures::HELD_THREADS, &[10_000], 16.0),
-        ratio(Program, &figures::READY, NO_LOAD, 1.0),
-        value(Program, &figures::BINARY, NO_LOAD, 25_000_000.0),
-        ratio(Relay, &figures::TO_TARGET, &[1], 0.9),
-        ratio(Relay, &figures::TO_TARGET_CPU, &[1], 1.1),
+        goal(Expose, &figures::TO_TARGET, &[1], Ratio(1.10)),
+        goal(Expose, &figures::TO_TARGET, &[8, 64], Ratio(1.0)),
+        goal(Expose, &figures::TO_CLIENT, &[1], Ratio(1.10)),
+        goal(Expose, &figures::TO_CLIENT, &[8, 64], Ratio(1.0)),
+        beside(
+            goal(Expose, &figures::TO_TARGET_CPU, &[1], Ratio(0.90)),
+            &[8, 64],
+        ),
+        beside(
+            goal(Expose, &figures::TO_CLIENT_CPU, &[1], Ratio(0.90)),
+            &[8, 64],
+        ),
+        goal(Expose, &figures::PEAK_MEMORY, &[8], Ratio(0.25)),
+        goal(Expose, &figures::LATENCY_P50, &[1, 16], Ratio(1.05)),
+        goal(Expose, &figures::LATENCY_P99, &[1, 16], Ratio(1.05)),
+        goal(Expose, &figures::CONNECTS, ALL_LOADS, Ratio(1.0)),
+        goal(Expose, &figures::CONNECTS_CPU, ALL_LOADS, Ratio(1.0)),
+        goal(Expose, &figures::HELD_THREADS, &[10_000], Value(16.0)),
+        goal(Program, &figures::READY, NO_LOAD, Ratio(1.0)),
+        goal(Program, &figures::BINARY, NO_LOAD, Value(25_000_000.0)),
+        goal(Relay, &figures::TO_TARGET, &[1], Ratio(0.9)),
+        goal(Relay, &figures::TO_TARGET_CPU, &[1], Ratio(1.1)),
     ]
 };
 

@@ -1,6 +1,6 @@
 //! How many connections a process has descriptors for.
 
-use super::process::descriptor_limit;
+use super::support::process::descriptor_limit;
 
 /// The most connections that are held anywhere here.
 pub(crate) const WANTED: u32 = 10_000;

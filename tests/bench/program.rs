@@ -10,9 +10,8 @@ use super::kind::{Kind, binary_size};
 use super::options::Options;
 use super::record::Record;
 use super::samples::{Samples, Scenario};
-use super::support::socket;
 use super::support::tailnet::Tailnet;
-use super::usage;
+use super::support::{process, socket};
 
 /// After its start a program is not yet at rest for so long.
 const SETTLE: Duration = Duration::from_secs(10);
@@ -40,7 +39,7 @@ pub(crate) fn run(options: Options, samples: &mut Samples) {
     }
     let contestants = kinds.map(start);
     thread::sleep(SETTLE);
-    let used = |contestant: &Contestant| usage::processor(contestant.pid()).ok();
+    let used = |contestant: &Contestant| process::processor(contestant.pid()).ok();
     let before = contestants.each_ref().map(used);
     let begun = Instant::now();
     thread::sleep(REST);
@@ -48,7 +47,7 @@ pub(crate) fn run(options: Options, samples: &mut Samples) {
     for ((contestant, before), kind) in contestants.iter().zip(before).zip(kinds) {
         let mut record = Record::new(samples, Scenario::Program, kind.name(), 0);
         record.add(&figures::BINARY, binary_size(kind) as f64);
-        let resident = usage::resident(contestant.pid());
+        let resident = process::resident(contestant.pid());
         match (before.zip(used(contestant)), resident) {
             (Some((before, after)), Ok(resident)) => {
                 record.add(&figures::IDLE_CPU, (after - before) / seconds);

@@ -1,6 +1,6 @@
 //! What is compared, by version: of each what its lock file or the program itself says.
 
-use super::unpacked;
+use super::support::unpacked;
 
 /// Names and versions.
 pub(crate) fn all() -> Vec<(String, String)> {

@@ -14,7 +14,7 @@ use crate::support::settings::Settings;
 use crate::support::shared::{peer, tailnet};
 use crate::support::socket;
 use crate::support::tailport::Tailport;
-use crate::unpacked;
+use crate::support::unpacked;
 
 /// Takes connections only with a header, and answers each request by what it made
 /// of the header.

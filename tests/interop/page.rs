@@ -10,7 +10,7 @@ use crate::support::patience::{PATIENCE, eventually};
 use crate::support::server::Server;
 use crate::support::settings::Settings;
 use crate::support::shared::{peer, tailnet};
-use crate::unpacked;
+use crate::support::unpacked;
 
 /// The page as it is some seconds later by its own clock, and what the browser says
 /// meanwhile. It has no screen, and no names but addresses.

@@ -15,7 +15,7 @@ use crate::support::patience::{PATIENCE, eventually, eventually_some};
 use crate::support::server::Server;
 use crate::support::settings::Settings;
 use crate::support::shared::{peer, tailnet};
-use crate::unpacked;
+use crate::support::unpacked;
 
 /// The alert rules and their tests.
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/alerts.yaml");

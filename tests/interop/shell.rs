@@ -10,7 +10,7 @@ use crate::support::child::Child;
 use crate::support::content::{self, MIB};
 use crate::support::home::Home;
 use crate::support::patience::{PATIENCE, eventually};
-use crate::unpacked;
+use crate::support::unpacked;
 use crate::world;
 
 const LENGTH: u64 = 64 * MIB;

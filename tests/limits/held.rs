@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::echo::Echo;
 use crate::load::Load;
-use crate::process::{Footprint, descriptor_limit};
 use crate::stage;
 use crate::support::peer::Peer;
+use crate::support::process::{Footprint, descriptor_limit};
 use crate::support::settings::Settings;
 use crate::support::tailport::Tailport;
 
@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 10_000;
 const OF_THE_TEST: usize = 500;
 
 /// OS threads that the process may have.
-const THREADS: usize = 16;
+const THREADS: u64 = 16;
 
 /// Connections that are being made at one time.
 const WORKERS: usize = 64;

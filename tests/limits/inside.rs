@@ -25,11 +25,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::echo::Echo;
 use crate::load::Load;
-use crate::process::descriptor_limit;
 use crate::stage;
 use crate::support::home::Home;
 use crate::support::patience::{PATIENCE, eventually};
 use crate::support::peer::Peer;
+use crate::support::process::descriptor_limit;
 
 /// Connections held at once, if there are descriptors: here each takes three of the
 /// node's and one of the target's.

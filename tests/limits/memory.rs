@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::bulk::{STREAMS, Target, Way, per_second};
 use crate::control_group::ControlGroup;
-use crate::process::{mebibytes, peak_resident};
 use crate::stage;
 use crate::support::content::MIB;
 use crate::support::peer::Peer;
+use crate::support::process::{mebibytes, peak_resident};
 use crate::support::settings::Settings;
 use crate::support::tailport::Tailport;
 
@@ -37,7 +37,7 @@ fn bulk_streams_stay_below_400_mib_by_default() {
         .set("TS_MEMORY_LIMIT", "64GiB")
         .start(stage::tailnet());
     compare(&target, &peer, &[("default", &usual), ("no limit", &free)]);
-    let peak = peak_resident(usual.pid());
+    let peak = peak_resident(usual.pid()).expect("the process runs");
     assert!(peak < RESIDENT, "{} resident", mebibytes(peak));
 }
 
@@ -89,7 +89,7 @@ fn compare(target: &Target, peer: &Peer, nodes: &[(&str, &Tailport); 2]) {
                 "  {name}: {}, {:.2} of the first, at most {} resident",
                 per_second(rate),
                 rate / rates[0],
-                mebibytes(peak_resident(node.pid()))
+                mebibytes(peak_resident(node.pid()).expect("the process runs"))
             );
         }
     }

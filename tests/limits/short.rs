@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::echo::Echo;
 use crate::load::Load;
-use crate::process::{Footprint, mebibytes, resident};
 use crate::stage;
 use crate::support::peer::Peer;
+use crate::support::process::{Footprint, mebibytes, resident};
 use crate::support::settings::Settings;
 
 /// Connections in all.
@@ -61,7 +61,7 @@ fn a_hundred_thousand_short_connections_leave_nothing() {
             let running = scope.spawn(|| load.outcome(PATIENCE));
             let mut seen = Vec::new();
             while !running.is_finished() {
-                seen.push(resident(node.pid()));
+                seen.push(resident(node.pid()).expect("the process runs"));
                 thread::sleep(Duration::from_millis(50));
             }
             seen.sort_unstable();

@@ -6,11 +6,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use crate::bulk::{self, Target, per_second};
-use crate::process::{mebibytes, resident};
 use crate::stage;
 use crate::support::content::MIB;
 use crate::support::patience::PATIENCE;
 use crate::support::peer::Peer;
+use crate::support::process::{mebibytes, resident};
 use crate::support::settings::Settings;
 use crate::support::socket;
 
@@ -61,12 +61,14 @@ fn never_read(sides: impl FnOnce(TcpStream, TcpStream) -> (TcpStream, TcpStream)
     };
     move_all(); // the first one makes the buffers grow
     let alone = best(move_all);
-    let before = resident(node.pid());
+    let before = resident(node.pid()).expect("the process runs");
 
     let client = peer.dial(node.at(SLOW));
     let (mut sender, mut reader) = sides(client, socket::accept(&slow));
     let sent = offer(&mut sender);
-    let grown = resident(node.pid()).saturating_sub(before);
+    let grown = resident(node.pid())
+        .expect("the process runs")
+        .saturating_sub(before);
     let beside = best(move_all);
     println!(
         "  {} of {} taken, resident {} more; another connection alone {}, beside it {}: {:.2}",

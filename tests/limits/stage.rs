@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use crate::support::shared::tailnet;
 
-use crate::process;
+use crate::support::process;
 
 /// The machine for one test alone, with as many descriptors as a process may have.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use crate::documents::{block, codes};
 use crate::machine::Machine;
 use crate::support::socket;
-use crate::unpacked;
+use crate::support::unpacked;
 
 #[test]
 #[ignore = "needs root and network namespaces: make interop"]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::documents::{block, blocks, documents, table};
 use crate::machine::Machine;
 use crate::support::home::Home;
-use crate::unpacked;
+use crate::support::unpacked;
 
 const OPERATIONS: &str = "docs/operations.md";
 

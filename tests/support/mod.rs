@@ -21,6 +21,8 @@
 //! | `black_hole` | a port that answers nothing |
 //! | `content` | bytes by length and seed, told apart by their hash |
 //! | `patience` | bounded waiting |
+//! | `process` | what the kernel says of a process |
+//! | `unpacked` | programs of Debian packages that are only unpacked |
 //!
 //! All of it panics where a test would: what fails here is the test's failure.
 //! Nothing uses an address outside of loopback.
@@ -39,6 +41,7 @@ pub(crate) mod output;
 pub(crate) mod pair;
 pub(crate) mod patience;
 pub(crate) mod peer;
+pub(crate) mod process;
 pub(crate) mod reaper;
 pub(crate) mod server;
 pub(crate) mod settings;
@@ -46,3 +49,4 @@ pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod tailnet;
 pub(crate) mod tailport;
+pub(crate) mod unpacked;

@@ -10,7 +10,7 @@ use crate::figures;
 use crate::load::Work;
 use crate::record::Record;
 use crate::support::peer::Peer;
-use crate::usage;
+use crate::support::process;
 use crate::way::Way;
 
 /// What streams do before they are measured.
@@ -88,7 +88,7 @@ impl Turn<'_> {
 
     fn bulk_one_way(&mut self, way: Way) -> Result<(), String> {
         if let Some(pid) = self.pid {
-            usage::forget_peak(pid).map_err(text)?;
+            process::forget_peak(pid).map_err(text)?;
         }
         let mut streams = Work::bulk(self.client, self.to, self.record.load(), way)?;
         thread::sleep(WARM_UP);
@@ -111,7 +111,7 @@ impl Turn<'_> {
             let per_gib = used / bytes * f64::from(1 << 30);
             self.record.add(way.cpu(), per_gib);
             // Of both ways: the greater one is what a user has to have.
-            let peak = usage::peak(pid).map_err(text)? as f64;
+            let peak = process::peak_resident(pid).map_err(text)? as f64;
             self.record.add_greatest(&figures::PEAK_MEMORY, peak);
         }
         Ok(())
@@ -148,10 +148,10 @@ impl Turn<'_> {
         let Some(pid) = self.pid else {
             return Ok(());
         };
-        let quiet = usage::descriptors(pid).map_err(text)?;
+        let quiet = process::descriptors(pid).map_err(text)?;
         let held = self.hold_at_rest(pid);
         let ended = self.end_rest()?;
-        let look = || usage::descriptors(pid).map_err(text);
+        let look = || process::descriptors(pid).map_err(text);
         let left = last(STILL_HELD, look, |open| *open <= quiet + SLACK)?.saturating_sub(quiet);
         if ended > SLACK {
             thread::sleep(KEPT);
@@ -178,8 +178,8 @@ impl Turn<'_> {
         }
         drop(server);
         thread::sleep(SETTLE);
-        let threads = usage::threads(pid).map_err(text)?;
-        let resident = usage::resident(pid).map_err(text)?;
+        let threads = process::threads(pid).map_err(text)?;
+        let resident = process::resident(pid).map_err(text)?;
         self.record.add(&figures::HELD_THREADS, threads as f64);
         self.record.add(&figures::HELD_MEMORY, resident as f64);
         Ok(())
@@ -207,7 +207,7 @@ impl Turn<'_> {
     /// Processor time so far; zero for nobody.
     fn used(&self) -> Result<f64, String> {
         self.pid
-            .map_or(Ok(0.0), |pid| usage::processor(pid).map_err(text))
+            .map_or(Ok(0.0), |pid| process::processor(pid).map_err(text))
     }
 }
 

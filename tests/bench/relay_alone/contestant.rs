@@ -10,7 +10,7 @@ use super::process::{self, Relay};
 use crate::support::child::Child;
 use crate::support::home::Home;
 use crate::support::patience::PATIENCE;
-use crate::usage;
+use crate::support::process as kernel;
 
 /// Who relays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,19 +116,19 @@ impl Contestant {
 
     /// The seconds of CPU time that it has used; none for nobody.
     pub(super) fn cpu(&self) -> Option<f64> {
-        self.of_process(usage::processor)
+        self.of_process(kernel::processor)
     }
 
     /// Lets the peak of its memory begin now.
     pub(super) fn forget_peak(&self) {
         if let Some(child) = &self.process {
-            usage::forget_peak(child.pid()).expect("the process runs");
+            kernel::forget_peak(child.pid()).expect("the process runs");
         }
     }
 
     /// The most bytes that were resident since; none for nobody.
     pub(super) fn peak(&self) -> Option<u64> {
-        self.of_process(usage::peak)
+        self.of_process(kernel::peak_resident)
     }
 
     fn of_process<T>(&self, look: impl Fn(u32) -> io::Result<T>) -> Option<T> {

@@ -10,7 +10,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use crate::support::child::Child;
 use crate::support::home::Home;
 use crate::support::socket;
-use crate::unpacked;
+use crate::support::unpacked;
 
 /// Its place below the root of what is unpacked.
 pub(crate) const PROGRAM: &str = "usr/sbin/haproxy";

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::support::child::Child;
-use crate::support::patience::PATIENCE;
+use super::child::Child;
+use super::patience::PATIENCE;
 
 /// Where the packages' root is.
 pub(crate) fn root() -> PathBuf {
