@@ -53,7 +53,8 @@ type server struct {
 }
 
 // serveBench serves until the request ends. Each further line is COUNT, answered by the
-// bytes that sinks have taken so far and the connections now, or END, which closes every connection.
+// bytes that sinks have taken so far and the connections now, or END, which closes every
+// connection first.
 func serveBench(node *tsnet.Server, c net.Conn, address string) error {
 	l, err := listenAt(node, address)
 	if err != nil {
@@ -62,15 +63,7 @@ func serveBench(node *tsnet.Server, c net.Conn, address string) error {
 	s := &server{open: map[net.Conn]bool{}}
 	defer s.closeAll()
 	defer l.Close()
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(conn)
-		}
-	}()
+	go acceptEach(l, s.serve)
 	fmt.Fprintln(c, "OK")
 	lines := bufio.NewScanner(c)
 	for lines.Scan() {

@@ -23,17 +23,22 @@ const (
 )
 
 func serveDoor(node *tsnet.Server, door net.Listener) {
+	acceptEach(door, func(c net.Conn) {
+		if err := serve(node, c.(*net.TCPConn)); err != nil {
+			fmt.Fprintf(c, "ERROR %v\n", err)
+		}
+		c.Close()
+	})
+}
+
+// acceptEach has every connection served, until the listener is closed.
+func acceptEach(l net.Listener, serve func(net.Conn)) {
 	for {
-		c, err := door.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
-		go func() {
-			if err := serve(node, c.(*net.TCPConn)); err != nil {
-				fmt.Fprintf(c, "ERROR %v\n", err)
-			}
-			c.Close()
-		}()
+		go serve(c)
 	}
 }
 
@@ -104,22 +109,14 @@ func listen(node *tsnet.Server, c *net.TCPConn, port, target string) error {
 		return err
 	}
 	defer l.Close()
-	go func() {
-		for {
-			far, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				near, err := net.Dial("tcp", target)
-				if err != nil {
-					far.Close()
-					return
-				}
-				carry(near.(*net.TCPConn), far)
-			}()
+	go acceptEach(l, func(far net.Conn) {
+		near, err := net.Dial("tcp", target)
+		if err != nil {
+			far.Close()
+			return
 		}
-	}()
+		carry(near.(*net.TCPConn), far)
+	})
 	fmt.Fprintln(c, "OK")
 	io.Copy(io.Discard, c)
 	return nil
