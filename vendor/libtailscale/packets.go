@@ -82,27 +82,27 @@ func (p packetPool) bound(most uint32) {
 // names and types on the way are checked, and go.sum pins the modules, as for the network
 // stack.
 func incomingPackets(server *tsnet.Server) (pool packetPool, err error) {
-	at := reflect.ValueOf(server.Sys().Engine.Get())
-	for _, name := range []string{"wgdev", "pool", "inboundElements"} {
-		if at.Kind() == reflect.Pointer {
-			at = at.Elem()
-		}
-		if at.Kind() != reflect.Struct || !at.FieldByName(name).IsValid() {
-			return pool, fmt.Errorf("%v has no field %s", at.Type(), name)
-		}
-		at = at.FieldByName(name)
+	engine := reflect.ValueOf(server.Sys().Engine.Get())
+	if engine.Kind() != reflect.Pointer || engine.Type().Elem().Kind() != reflect.Struct {
+		return pool, fmt.Errorf("the engine is a %v", engine.Type())
 	}
-	waitPool := reflect.TypeFor[device.WaitPool]()
-	if at.Type() != reflect.PointerTo(waitPool) || at.IsNil() {
-		return pool, fmt.Errorf("the pool of packets is a %v", at.Type())
-	}
-	find := func(want reflect.Type, name string) unsafe.Pointer {
-		offset, missing := fieldOffset(waitPool, want, name)
+	at := func(base unsafe.Pointer, t, want reflect.Type, path ...string) unsafe.Pointer {
+		offset, missing := fieldOffset(t, want, path...)
 		err = errors.Join(err, missing)
-		return unsafe.Add(at.UnsafePointer(), offset)
+		return unsafe.Add(base, offset)
 	}
-	pool.lock = (*sync.Mutex)(find(reflect.TypeFor[sync.Mutex](), "lock"))
-	pool.count = (*uint32)(find(reflect.TypeFor[uint32](), "count"))
-	pool.max = (*uint32)(find(reflect.TypeFor[uint32](), "max"))
+	places, wireguard := reflect.TypeFor[device.WaitPool](), reflect.TypeFor[device.Device]()
+	dev := at(engine.UnsafePointer(), engine.Type().Elem(), reflect.PointerTo(wireguard), "wgdev")
+	if err != nil {
+		return pool, err
+	}
+	elements := at(*(*unsafe.Pointer)(dev), wireguard, reflect.PointerTo(places), "pool", "inboundElements")
+	if err != nil {
+		return pool, err
+	}
+	base := *(*unsafe.Pointer)(elements)
+	pool.lock = (*sync.Mutex)(at(base, places, reflect.TypeFor[sync.Mutex](), "lock"))
+	pool.count = (*uint32)(at(base, places, reflect.TypeFor[uint32](), "count"))
+	pool.max = (*uint32)(at(base, places, reflect.TypeFor[uint32](), "max"))
 	return pool, err
 }

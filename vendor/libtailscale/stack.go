@@ -41,20 +41,16 @@ const (
 func tuneStack(server *tsnet.Server) {
 	s := stackOf(server)
 	if s == nil {
-		logf("the network stack keeps its own retransmission times")
+		logf("the network stack keeps its own times")
 		return
 	}
 	rto := tcpip.TCPMaxRTOOption(maxRTO)
 	retries := tcpip.TCPMaxRetriesOption(maxRetransmissions)
 	wait := tcpip.TCPTimeWaitTimeoutOption(timeWait)
-	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &wait); err != nil {
-		logf("setting how long ended connections keep their ports: %v", err)
-	}
-	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &rto); err != nil {
-		logf("setting the longest retransmission time: %v", err)
-	}
-	if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, &retries); err != nil {
-		logf("setting the number of retransmissions: %v", err)
+	for _, option := range []tcpip.SettableTransportProtocolOption{&rto, &retries, &wait} {
+		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, option); err != nil {
+			logf("setting %T of the network stack: %v", option, err)
+		}
 	}
 }
 
