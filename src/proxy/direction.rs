@@ -122,24 +122,17 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
     /// What comes next from the source: through a pipe while bulk flows, else in memory,
     /// where a small exchange has fewer calls to wait for.
     async fn next<'p>(&self, pipe: &'p mut Option<Pipe>) -> Result<Load<'p>, End> {
-        let mut filled = None;
-        if let Some(pipe) = pipe {
-            filled = match timeout(PAUSE, self.from.fill(pipe)).await {
-                Ok(filled) => filled?,
-                Err(_) => None,
-            };
-        }
-        match (filled, pipe) {
-            (Some(_), Some(pipe)) => Ok(Load::Piped(pipe)),
-            (_, pipe) => {
-                *pipe = None;
-                let bytes = self.from.read().await?;
-                if bytes.len() >= BULK && self.from.pipes() && self.to.pipes() {
-                    *pipe = Pipe::take();
-                }
-                Ok(Load::Read(bytes, 0))
+        if let Some(mut held) = pipe.take() {
+            let filled = timeout(PAUSE, self.from.fill(&mut held)).await;
+            if filled.unwrap_or(Ok(false))? {
+                return Ok(Load::Piped(pipe.insert(held)));
             }
         }
+        let bytes = self.from.read().await?;
+        if bytes.len() >= BULK && self.from.pipes() && self.to.pipes() {
+            *pipe = Pipe::take();
+        }
+        Ok(Load::Read(bytes, 0))
     }
 
     /// Writes some of a load and says how many bytes, at least one. Cancel safe.

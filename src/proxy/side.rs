@@ -120,9 +120,9 @@ impl<S: Stream> Side<S> {
             .unwrap_or(false)
     }
 
-    /// Fills an empty pipe with what is there; `None` when that is for [`Side::read`] to
+    /// Fills an empty pipe with what is there; false when that is for [`Side::read`] to
     /// find out: the end of stream, or a socket that does not know pipes. Cancel safe.
-    pub(super) async fn fill(&self, pipe: &mut Pipe) -> Result<Option<usize>, End> {
+    pub(super) async fn fill(&self, pipe: &mut Pipe) -> Result<bool, End> {
         let filled = poll_fn(|cx| {
             self.poll(cx, |stream, cx| match stream.socket() {
                 Some(socket) => pipe.poll_fill(cx, &socket),
@@ -130,9 +130,8 @@ impl<S: Stream> Side<S> {
             })
         });
         match filled.await {
-            Ok(0) => Ok(None),
-            Ok(filled) => Ok(Some(filled)),
-            Err(error) if pipe::is_refused(&error) => Ok(None),
+            Ok(filled) => Ok(filled > 0),
+            Err(error) if pipe::is_refused(&error) => Ok(false),
             Err(error) => {
                 self.gone.cancel();
                 Err(End::of(error.kind()))

@@ -76,7 +76,7 @@ impl KernelStream {
 
     fn told<T>(&mut self, result: &Poll<io::Result<T>>) {
         if let Poll::Ready(Err(error)) = result {
-            self.broken.get_or_insert(error.kind());
+            self.write_failed(error.kind());
         }
     }
 }
