@@ -2,13 +2,14 @@
 //!
 //! A terminal or a log pipe can go away while connections flow. A write error is therefore
 //! swallowed here, where the library would print it to the same stderr and panic. What is lost is
-//! the line.
+//! the line; so it is when there is somebody who does not read.
 
 use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::unblocked::Unblocked;
 use crate::config::{LogConfig, LogFormat};
 
 /// Why logging could not be set up.
@@ -28,7 +29,8 @@ pub enum LoggingError {
 /// When the filter does not parse or when logging was set up before.
 pub fn init(config: &LogConfig) -> Result<(), LoggingError> {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let subscriber = subscriber(config, colour, Lossy(io::stderr))?;
+    let stderr = Unblocked::new(io::stderr());
+    let subscriber = subscriber(config, colour, Lossy(move || stderr.clone()))?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::AlreadySetUp)
 }
 

@@ -8,3 +8,4 @@ pub mod process;
 pub mod recent;
 pub mod registry;
 pub mod snapshot;
+mod unblocked;

@@ -1,5 +1,5 @@
 //! Nobody reads the output any more, because the reader of the pipe or the
-//! terminal has gone: no SIGPIPE, no panic, and connections flow.
+//! terminal has gone or stands still: no SIGPIPE, no panic, and connections flow.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -55,8 +55,8 @@ impl Drop for Node {
 }
 
 /// A node on a tailnet with a target behind it, for one way of losing the output.
-/// `lose` is given the command; it starts the node, reads its READY line and has
-/// closed the far end of both outputs when it returns.
+/// `lose` is given the command; it starts the node and reads its READY line, and
+/// nobody reads either output once it has returned.
 #[track_caller]
 fn outlives_its_reader(lose: impl FnOnce(&mut Command) -> (Node, Ready)) {
     let tailnet = Tailnet::start();
@@ -122,6 +122,18 @@ fn a_node_outlives_its_terminal() {
         let mut far = BufReader::new(File::from(far));
         let ready = ready(&mut far);
         drop(far);
+        (node, ready)
+    });
+}
+
+#[test]
+fn a_node_does_not_wait_for_a_reader_that_stands_still() {
+    outlives_its_reader(|command| {
+        let mut node = Node::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let stderr = node.0.stderr.as_ref().unwrap();
+        // A few lines fill it, and it stays open as long as the node is there.
+        rustix::pipe::fcntl_setpipe_size(stderr, 4096).unwrap();
+        let ready = ready(&mut BufReader::new(node.0.stdout.take().unwrap()));
         (node, ready)
     });
 }

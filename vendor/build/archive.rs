@@ -25,6 +25,7 @@ const OMITTED: &[&str] = &[
     "completion_scripts",
     "conn25",
     "dbus",
+    "debug",
     "debugeventbus",
     "debugportmapper",
     "desktop_sessions",

@@ -1,0 +1,148 @@
+//! A writer for whole lines that does not wait for who reads them: a log whose reader
+//! stands still must not hold up the connections whose lines it takes.
+
+use std::{
+    io::{self, Write},
+    mem,
+    os::fd::AsFd,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+/// How long a reader may take to make room, once; from then on nothing is waited for
+/// until there is room again.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What is written at once, in bytes: a pipe that is ready has room for so much
+/// (`PIPE_BUF` of Linux), and what else a log may go to for more.
+const PIECE: usize = 4096;
+
+/// Writes lines, each by one call, to a pipe, terminal, socket or file, and drops those
+/// that find no room. How many that were is logged once there is room again.
+pub(super) struct Unblocked<F>(Arc<Mutex<State<F>>>);
+
+struct State<F> {
+    to: F,
+    /// Lines dropped since the last one that was written.
+    lost: u64,
+}
+
+impl<F> Unblocked<F> {
+    pub(super) fn new(to: F) -> Self {
+        Self(Arc::new(Mutex::new(State { to, lost: 0 })))
+    }
+}
+
+impl<F> Clone for Unblocked<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Write + AsFd> Write for Unblocked<F> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Others wait while this one has the lock: the room that it sees stays its own.
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = state.put(line)?;
+        drop(state);
+        if lost > 0 {
+            tracing::warn!(lost, "log lines were lost: nobody read them in time");
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<F: Write + AsFd> State<F> {
+    /// Writes a line, or as much of it as there is room for, and says how many were lost
+    /// before it.
+    fn put(&mut self, line: &[u8]) -> io::Result<u64> {
+        for piece in line.chunks(PIECE) {
+            let patience = if self.lost == 0 {
+                PATIENCE
+            } else {
+                Duration::ZERO
+            };
+            if !has_room(&self.to, patience)? {
+                self.lost += 1;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.to.write_all(piece)?;
+        }
+        Ok(mem::take(&mut self.lost))
+    }
+}
+
+/// Whether something can be written; also true when writing meets an error.
+fn has_room(to: &impl AsFd, patience: Duration) -> io::Result<bool> {
+    let patience = Timespec::try_from(patience).ok();
+    let mut polled = [PollFd::new(to, PollFlags::OUT)];
+    loop {
+        match poll(&mut polled, patience.as_ref()) {
+            Err(Errno::INTR) => {}
+            answer => return Ok(answer? > 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use super::*;
+
+    /// A pipe that is nearly full, and its end to read from.
+    fn full() -> (Unblocked<File>, File) {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        let mut log = Unblocked::new(File::from(write));
+        while log.write(&[b'.'; PIECE]).is_ok() {}
+        (log, File::from(read))
+    }
+
+    #[test]
+    fn a_line_without_room_is_lost_and_nothing_waits_for_it() {
+        let (mut log, _reader) = full();
+        for _ in 0..1000 {
+            let error = log.write(b"a line\n").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+        assert_eq!(log.0.lock().unwrap().lost, 1001);
+    }
+
+    #[test]
+    fn what_was_lost_is_counted_until_there_is_room() {
+        let (mut log, mut reader) = full();
+        reader.read_exact(&mut [0; 3 * PIECE]).unwrap();
+        assert_eq!(log.0.lock().unwrap().put(b"a line\n").unwrap(), 1);
+        assert_eq!(log.0.lock().unwrap().put(b"a line\n").unwrap(), 0);
+        assert_eq!(log.write(b"a line\n").unwrap(), 7);
+    }
+
+    #[test]
+    fn a_long_line_goes_as_far_as_there_is_room() {
+        let (mut log, mut reader) = full();
+        reader.read_exact(&mut [0; 2 * PIECE]).unwrap();
+        assert!(log.write(&[b'x'; 4 * PIECE]).is_err());
+        drop(log);
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest.iter().filter(|byte| **byte == b'x').count(), 2 * PIECE);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_an_error_at_once() {
+        let (mut log, reader) = full();
+        drop(reader);
+        let error = log.write(b"a line\n").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+}
