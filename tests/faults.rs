@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "faults/batches.rs"]
+mod batches;
 #[path = "faults/control.rs"]
 mod control;
 #[path = "faults/deleted.rs"]

@@ -86,6 +86,16 @@ impl Machines {
         }
     }
 
+    /// Waits until the connecting node has logged a text, in a line after `mark`, and
+    /// returns the mark after what it has logged by then.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, mark: usize, text: &str) -> usize {
+        let log = self.connecting.stderr();
+        let said = log.wait_from(mark, PATIENCE, |line| line.contains(text));
+        assert!(said.is_some(), "the log has no line with: {text}");
+        log.mark()
+    }
+
     /// How the relay behaves from now on.
     pub(crate) fn relay(&self, mode: &str) {
         self.hub.enter(|| self.tailnet.relay(mode));

@@ -119,6 +119,7 @@ func (n *node) begin(config nodeConfig) {
 		n.startErr = guarded(func() error { return n.start(config) })
 	}()
 	go n.watchSilence()
+	go n.watchBatches()
 }
 
 // start gets a key to log in with, and starts tsnet.
