@@ -2,9 +2,11 @@
 //! terminal has gone or stands still: no SIGPIPE, no panic, and connections flow.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
@@ -126,14 +128,39 @@ fn a_node_outlives_its_terminal() {
     });
 }
 
+/// A node whose log goes to a pipe that a few lines fill, and that nobody reads. It
+/// stays open as long as the node is there.
+#[track_caller]
+fn unread(command: &mut Command) -> (Node, Ready) {
+    let mut node = Node::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let stderr = node.0.stderr.as_ref().unwrap();
+    rustix::pipe::fcntl_setpipe_size(stderr, 4096).unwrap();
+    let stdout = node.0.stdout.take().unwrap();
+    let (tell, told) = mpsc::channel();
+    // The node may be the one that waits.
+    thread::spawn(move || tell.send(ready(&mut BufReader::new(stdout))));
+    let ready = told.recv_timeout(PATIENCE);
+    (node, ready.expect("ready although nobody reads its log"))
+}
+
 #[test]
 fn a_node_does_not_wait_for_a_reader_that_stands_still() {
-    outlives_its_reader(|command| {
-        let mut node = Node::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
-        let stderr = node.0.stderr.as_ref().unwrap();
-        // A few lines fill it, and it stays open as long as the node is there.
-        rustix::pipe::fcntl_setpipe_size(stderr, 4096).unwrap();
-        let ready = ready(&mut BufReader::new(node.0.stdout.take().unwrap()));
-        (node, ready)
+    outlives_its_reader(unread);
+}
+
+#[test]
+fn a_reader_that_goes_on_is_told_how_many_lines_it_has_missed() {
+    let tailnet = Tailnet::start();
+    let settings = Settings::on(&tailnet)
+        .set("TS_LOG", "debug")
+        .expose(7000, "127.0.0.1:9");
+    let (mut node, _) = unread(&mut settings.command());
+    let mut stderr = node.0.stderr.take().unwrap();
+    let reading = thread::spawn(move || {
+        let mut log = String::new();
+        stderr.read_to_string(&mut log).map(|_| log)
     });
+    assert_eq!(node.stop(), Some(0), "it ends as asked");
+    let log = reading.join().unwrap().unwrap();
+    assert!(log.contains("log lines were lost"), "{log}");
 }
