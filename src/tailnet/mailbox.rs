@@ -71,18 +71,13 @@ pub(super) fn decode<M: Message>(payload: &[u8]) -> Result<M, ProtocolError> {
         #[serde(rename = "type")]
         kind: String,
     }
-    let malformed = |source| ProtocolError::Malformed {
-        mailbox: M::MAILBOX,
-        source,
-    };
-    let Head { kind } = serde_json::from_slice(payload).map_err(malformed)?;
-    if !M::TYPES.contains(&kind.as_str()) {
-        return Err(ProtocolError::UnknownType {
-            mailbox: M::MAILBOX,
-            kind,
-        });
-    }
-    serde_json::from_slice(payload).map_err(malformed)
+    let mailbox = M::MAILBOX;
+    serde_json::from_slice(payload).map_err(|source| match serde_json::from_slice(payload) {
+        Ok(Head { kind }) if !M::TYPES.contains(&kind.as_str()) => {
+            ProtocolError::UnknownType { mailbox, kind }
+        }
+        _ => ProtocolError::Malformed { mailbox, source },
+    })
 }
 
 /// The framing, with errors that tell a long frame from a cut one.
