@@ -66,9 +66,11 @@ impl Course {
     }
 
     /// Returns when no byte has moved for the idle time, in either direction and
-    /// between this side and a slow reader: `unacknowledged` counts what is still
-    /// under way. Never returns without an idle time.
-    pub(super) async fn idle(&self, unacknowledged: impl Fn() -> u64) {
+    /// between this side and a slow reader: `progress` says what is still under way,
+    /// and what has moved that [`Course::touch`] was not told of. That is only looked for
+    /// twice in the time, so it may end by half as late again. Never returns without an
+    /// idle time.
+    pub(super) async fn idle<P: PartialEq>(&self, progress: impl Fn() -> P) {
         let limit = self.limits.idle;
         if limit.is_zero() {
             return std::future::pending().await;
@@ -76,16 +78,21 @@ impl Course {
         loop {
             let active = self.active.load(Relaxed);
             let since = self.start + Duration::from_millis(active);
+            let first = progress();
             sleep_until(since + limit / 2).await;
             if self.active.load(Relaxed) != active {
                 continue;
             }
-            let halfway = unacknowledged();
+            let halfway = progress();
+            if halfway != first {
+                self.touch();
+                continue;
+            }
             sleep_until(since + limit).await;
             if self.active.load(Relaxed) != active {
                 continue;
             }
-            if unacknowledged() == halfway {
+            if progress() == halfway {
                 return;
             }
             self.touch();

@@ -65,6 +65,9 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
     /// Runs the direction to its end, which may be graver than the one noted: a
     /// source that breaks while its bytes are discarded ends the connection.
     pub(super) async fn run(&self) -> DirectionEnd {
+        if let Some(ended) = self.course.end(self.source) {
+            return ended; // in a junction
+        }
         let mut pipe = None;
         loop {
             let load = tokio::select! {

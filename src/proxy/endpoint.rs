@@ -9,6 +9,7 @@ use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use super::junction::{Lender, Mover};
 pub use super::pipe::Socket;
 use super::{destination::Destination, origin::Origin, peer::Peer, summary::Summary, terms::Terms};
 
@@ -156,6 +157,16 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 
     /// Is told of an error that a write past the stream, to its socket, has met.
     fn write_failed(&mut self, _kind: io::ErrorKind) {}
+
+    /// The connection as one that can move its bytes by itself, if it can.
+    fn mover(&mut self) -> Option<&mut dyn Mover> {
+        None
+    }
+
+    /// The stream as one that is a socket of the kernel's and nothing else, if it is.
+    fn lender(&mut self) -> Option<&mut dyn Lender> {
+        None
+    }
 
     /// Closes the connection with a reset; what is unacknowledged is lost.
     fn reset(self);

@@ -10,6 +10,11 @@ const VARIABLE: &str = "TAILPORT_FAILPOINT_PANIC_AFTER";
 static PANIC_AFTER: LazyLock<Option<u64>> =
     LazyLock::new(|| std::env::var(VARIABLE).ok()?.parse().ok());
 
+/// Whether a panic was asked for.
+pub(super) fn is_set() -> bool {
+    PANIC_AFTER.is_some()
+}
+
 /// Panics when a direction has carried just as many bytes as were asked for.
 pub(super) fn carried(bytes: u64) {
     assert!(

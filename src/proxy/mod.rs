@@ -20,6 +20,7 @@
 //! | `opening` | what the peer says first, the dial, and what the peer is told |
 //! | `dial` | the tries of one dial and their budget |
 //! | `relay`, `limits`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
+//! | `junction` | bytes that the Go half moves by itself, as long as they flow |
 //! | `pipe` | bulk that passes from socket to socket inside the kernel |
 //! | `failpoint` | a panic on purpose, in debug builds |
 //!
@@ -56,6 +57,7 @@ mod direction;
 #[cfg(debug_assertions)]
 mod failpoint;
 mod health;
+mod junction;
 mod limits;
 mod opening;
 mod pipe;

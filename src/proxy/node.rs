@@ -6,7 +6,9 @@ mod flows;
 use std::{
     fmt, io,
     net::SocketAddr,
+    os::fd::OwnedFd,
     pin::Pin,
+    sync::atomic::AtomicU64,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use self::flows::{NodeFlow, NodeFlowIncoming, NodeFlowListener};
 use super::{
-    endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Socket, Stream},
+    endpoint::{Accept, Dial, DialError, DialErrorKind, End, Incoming, Mover, Socket, Stream},
+    junction::{Ended, Moved, Returned},
     origin::Origin,
     peer::Peer,
 };
@@ -168,8 +171,54 @@ impl Stream for NodeStream {
         Some(Socket::Unix(self.0.socket()))
     }
 
+    fn mover(&mut self) -> Option<&mut dyn Mover> {
+        Some(self)
+    }
+
     fn reset(self) {
         self.0.reset();
+    }
+}
+
+impl Mover for NodeStream {
+    fn join(
+        &mut self,
+        socket: OwnedFd,
+        incoming: &'static AtomicU64,
+        outgoing: &'static AtomicU64,
+    ) -> Result<(), OwnedFd> {
+        self.0.join(socket, incoming, outgoing)
+    }
+
+    fn poll_parted(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Returned>> {
+        self.0.poll_parted(cx).map_ok(|parted| Returned {
+            socket: parted.socket,
+            reading: parted.reading,
+            writing: parted.writing,
+            moved: Moved {
+                incoming: parted.incoming,
+                outgoing: parted.outgoing,
+                unacknowledged: 0,
+            },
+            ended: parted.ended.map(|ended| {
+                ended.map(|direction| match direction {
+                    tailnet::Ended::Incoming => Ended::Incoming,
+                    tailnet::Ended::Outgoing => Ended::Outgoing,
+                })
+            }),
+        })
+    }
+
+    fn moved(&self) -> Moved {
+        // An id that is gone was aborted with its node: nobody asks for more.
+        self.0.end().map_or_else(
+            |_| Moved::default(),
+            |end| Moved {
+                incoming: end.joined_incoming,
+                unacknowledged: end.joined_unacknowledged,
+                outgoing: end.joined_outgoing,
+            },
+        )
     }
 }
 

@@ -30,6 +30,9 @@
 //! write to it fail, while its answer is still on the way. Were the peer's bytes
 //! left unread, closing its connection would reset it and destroy the answer.
 //!
+//! As long as bytes just flow between the tailnet and a socket, the Go half moves them
+//! ([`super::junction`]); the first thing that the table speaks of brings them here.
+//!
 //! At the end a side is closed in the ordinary way when its own bytes ended
 //! cleanly and the end of stream was sent to it, and reset in all other cases.
 //! Dropping the relay resets both sides, so that a panic or a cancelled task
@@ -43,6 +46,7 @@ use super::{
     course::Course,
     direction::Direction,
     endpoint::Stream,
+    junction,
     side::{Held, Side},
     summary::{DirectionEnd, Party, Summary},
 };
@@ -65,14 +69,22 @@ pub async fn relay<P: Stream, T: Stream>(
 ) -> Summary {
     let (peer, target) = (Side::new(peer), Side::new(target));
     let course = Course::new(limits);
-    let to_target = Direction::new(&peer, &target, Party::Peer, &course, &totals.to_target);
-    let to_peer = Direction::new(&target, &peer, Party::Target, &course, &totals.to_peer);
+    let to_target = Direction::new(&peer, &target, Party::Peer, &course, totals.to_target);
+    let to_peer = Direction::new(&target, &peer, Party::Target, &course, totals.to_peer);
 
+    let whole = async {
+        junction::pass(&peer, &target, &course, totals).await;
+        both(&to_target, &to_peer).await;
+    };
+    let progress = || {
+        let moved = [junction::moved(&peer), junction::moved(&target)];
+        (peer.unacknowledged(), target.unacknowledged(), moved)
+    };
     let unfinished = tokio::select! {
         biased;
         () = abort.cancelled() => DirectionEnd::Aborted,
-        () = both(&to_target, &to_peer) => DirectionEnd::Cut,
-        () = course.idle(|| peer.unacknowledged() + target.unacknowledged()) => DirectionEnd::Idle,
+        () = whole => DirectionEnd::Cut,
+        () = course.idle(progress) => DirectionEnd::Idle,
     };
     let summary = Summary {
         to_target: to_target.flow(unfinished),

@@ -170,9 +170,24 @@ impl<S: Stream> Side<S> {
         Ok(())
     }
 
+    /// Notes that its end of stream was passed on without this side.
+    pub(super) fn read_to_its_end(&self) {
+        self.read_clean.store(true, Relaxed);
+    }
+
+    /// Notes that the end of stream was sent to it without this side.
+    pub(super) fn sent_the_end(&self) {
+        self.end_sent.store(true, Relaxed);
+    }
+
     /// Whether it broke, which nobody may have met by reading or writing.
     pub(super) fn broken(&self) -> Option<End> {
         self.with(Stream::broken).flatten()
+    }
+
+    /// Counts bytes that reached it past this side.
+    pub(super) fn credit(&self, bytes: u64) {
+        self.taken.fetch_add(bytes, Relaxed);
     }
 
     /// Bytes written to it so far.
@@ -199,7 +214,7 @@ impl<S: Stream> Side<S> {
         }
     }
 
-    fn poll<T>(
+    pub(super) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         op: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
@@ -210,7 +225,8 @@ impl<S: Stream> Side<S> {
         }
     }
 
-    fn with<T>(&self, op: impl FnOnce(&mut S) -> T) -> Option<T> {
+    /// Asks its stream; `None` when that is gone.
+    pub(super) fn with<T>(&self, op: impl FnOnce(&mut S) -> T) -> Option<T> {
         self.lock().0.as_mut().map(op)
     }
 

@@ -38,4 +38,10 @@ pub struct End {
     /// Bytes written that the peer's TCP has not acknowledged, wherever they
     /// are; zero once nothing more can be delivered.
     pub unacknowledged: u64,
+    /// Bytes that came from the tailnet and went through a lent socket.
+    pub joined_incoming: u64,
+    /// Bytes that went to the tailnet and came through a lent socket.
+    pub joined_outgoing: u64,
+    /// Bytes that a lent socket has taken and its other end has not acknowledged.
+    pub joined_unacknowledged: u64,
 }

@@ -24,6 +24,7 @@
 
 mod certificate;
 mod connection;
+mod counts;
 mod dialer;
 mod environment;
 mod error;
@@ -35,6 +36,8 @@ mod mailbox;
 mod message;
 mod node;
 mod options;
+mod parted;
+mod passing;
 mod peer;
 mod protocol;
 mod questions;
@@ -43,6 +46,7 @@ mod sys;
 
 pub use certificate::Certificate;
 pub use connection::{ConnectionId, Direction, End};
+pub use counts::Counts;
 pub use dialer::Dialer;
 pub use environment::{Environment, init};
 pub use error::{Error, ErrorKind};
@@ -53,11 +57,12 @@ pub use listener::{Incoming, Listener};
 pub use message::{Closed, Flushed, LogLine, NodeInfo, Warning};
 pub use node::{Node, StartEvent, Starting};
 pub use options::NodeOptions;
+pub use parted::{Ended, Parted};
 pub use peer::{Own, Peer, PeerPath, Pong, Status, WhoIs};
 pub use protocol::ProtocolError;
 pub use questions::Questions;
 pub use stream::Stream;
-pub use sys::{Counts, inherited, unacknowledged, use_alternate_stack};
+pub use sys::{inherited, unacknowledged, use_alternate_stack};
 
 /// Counts what is alive in the Go half, for tests and diagnosis.
 ///

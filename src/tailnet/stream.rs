@@ -2,16 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::connection::{ConnectionId, End};
 use super::message::Announced;
+use super::parted::{Ended, Parted, WORDS};
+use super::passing;
 use super::sys;
 
 /// A TCP connection over the tailnet.
@@ -21,6 +24,9 @@ use super::sys;
 /// read and whose `shutdown` succeeded leaves the Go half to deliver the rest;
 /// dropping any other resets the connection, so that a cancelled or panicking
 /// task never looks like a clean end to the peer.
+///
+/// Bytes flow from the first read, write or shutdown on; until then a socket can be lent
+/// to them instead ([`Stream::join`]).
 #[derive(Debug)]
 pub struct Stream {
     // Dropped in this order: the descriptor is closed before the id is released.
@@ -28,34 +34,53 @@ pub struct Stream {
     claim: Claim,
     remote: SocketAddr,
     local: SocketAddr,
+    way: Way,
     read_eof: bool,
     shut_down: bool,
+}
+
+/// Which way the bytes go.
+#[derive(Debug)]
+enum Way {
+    /// None yet.
+    Held,
+    /// Through a lent socket.
+    Joined,
+    /// Through this stream.
+    Here,
 }
 
 /// The right to ask about an id; given up when dropped.
 #[derive(Debug)]
 struct Claim {
     id: ConnectionId,
-    aborted: bool,
+    /// Nobody needs to be told.
+    given_up: bool,
 }
 
 impl Stream {
     /// Claims an announced connection. Its mailbox must still be open. On an
     /// error the connection is left to the caller, who still holds its id.
     pub(super) fn claim(announced: &Announced) -> io::Result<Self> {
-        let fd = sys::claim(announced.id)?;
-        Self::new(fd, announced)
+        let fd = sys::hold(announced.id)?;
+        let mut stream = Self::new(fd, announced)?;
+        stream.way = Way::Held;
+        Ok(stream)
     }
 
     fn new(fd: OwnedFd, announced: &Announced) -> io::Result<Self> {
         let &Announced { id, remote, local } = announced;
         let socket = UnixStream::from_std(StdUnixStream::from(fd))?;
-        let claim = Claim { id, aborted: false };
+        let claim = Claim {
+            id,
+            given_up: false,
+        };
         Ok(Self {
             socket,
             claim,
             remote,
             local,
+            way: Way::Here,
             read_eof: false,
             shut_down: false,
         })
@@ -82,6 +107,73 @@ impl Stream {
         &self.socket
     }
 
+    /// Has bytes pass between the tailnet and `socket` without this side, as long as
+    /// bytes are all there is; for a stream on which nothing was read or written. What
+    /// passes is added to both numbers. Until [`Stream::poll_parted`] gives the socket
+    /// back the stream is only good to be dropped, which closes it.
+    ///
+    /// # Errors
+    ///
+    /// The socket, when it blocks, when the connection is over, and when bytes have
+    /// flowed: the stream is as it was.
+    pub fn join(
+        &mut self,
+        socket: OwnedFd,
+        incoming: &'static AtomicU64,
+        outgoing: &'static AtomicU64,
+    ) -> Result<(), OwnedFd> {
+        if !matches!(self.way, Way::Held) {
+            return Err(socket);
+        }
+        sys::join(self.claim.id, socket, incoming, outgoing)?;
+        self.way = Way::Joined;
+        Ok(())
+    }
+
+    /// Waits until something else than bytes has come, and gives the socket back: from
+    /// then on both directions go on here.
+    ///
+    /// # Errors
+    ///
+    /// When the connection was aborted, also with its node, or the process has no
+    /// descriptor left: the socket is closed.
+    pub fn poll_parted(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Parted>> {
+        let mut words = [0; WORDS];
+        while matches!(self.way, Way::Joined) {
+            ready!(self.socket.poll_read_ready(cx))?;
+            let received = self.socket.try_io(Interest::READABLE, || {
+                passing::receive(self.socket.as_fd(), &mut words)
+            });
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => {
+                    self.way = Way::Here;
+                    if let (WORDS, Some(socket)) = received? {
+                        let parted = Parted::new(&words, socket);
+                        self.read_eof |= parted.ended.contains(&Some(Ended::Incoming));
+                        self.shut_down |= parted.ended.contains(&Some(Ended::Outgoing));
+                        self.claim.given_up = self.finished();
+                        return Poll::Ready(Ok(parted));
+                    }
+                }
+            }
+        }
+        Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
+    }
+
+    /// Has bytes flow here, unless they do.
+    fn flow(&mut self) -> io::Result<()> {
+        match self.way {
+            Way::Here => Ok(()),
+            Way::Held => {
+                sys::flow(self.claim.id)?;
+                self.way = Way::Here;
+                Ok(())
+            }
+            Way::Joined => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
     /// How far the connection is: a plain call that never waits.
     ///
     /// # Errors
@@ -102,7 +194,7 @@ impl Stream {
     }
 
     fn abort(&mut self) {
-        self.claim.aborted = true;
+        self.claim.given_up = true;
         // EBADF says that it is over already.
         let _ = sys::abort(self.claim.id);
     }
@@ -110,7 +202,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if !self.finished() && !self.claim.aborted {
+        if !self.finished() && !self.claim.given_up {
             self.abort();
         }
     }
@@ -118,7 +210,7 @@ impl Drop for Stream {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if !self.aborted {
+        if !self.given_up {
             // EBADF says that the node has gone, and the id with it.
             let _ = sys::release(self.id);
         }
@@ -131,6 +223,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.flow()?;
         let room = buffer.remaining();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
         if room > 0 && buffer.remaining() == room {
@@ -146,6 +239,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.flow()?;
         Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
@@ -154,6 +248,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.flow()?;
         Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
     }
 
@@ -168,6 +263,7 @@ impl AsyncWrite for Stream {
 
     /// Ends the outgoing direction after all that was written.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flow()?;
         ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
         self.shut_down = true;
         Poll::Ready(Ok(()))
@@ -175,63 +271,4 @@ impl AsyncWrite for Stream {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-
-    /// A stream over a socket pair, under an id that the Go half does not know.
-    fn stream() -> (UnixStream, Stream) {
-        let (there, here) = StdUnixStream::pair().unwrap();
-        there.set_nonblocking(true).unwrap();
-        here.set_nonblocking(true).unwrap();
-        let address = "100.64.0.1:22".parse().unwrap();
-        let announced = Announced {
-            id: ConnectionId(u64::MAX),
-            remote: address,
-            local: address,
-        };
-        let stream = Stream::new(here.into(), &announced).unwrap();
-        (UnixStream::from_std(there).unwrap(), stream)
-    }
-
-    #[tokio::test]
-    async fn a_stream_is_finished_when_both_directions_are() {
-        let (there, mut here) = stream();
-        assert!(!here.finished());
-        here.shutdown().await.unwrap();
-        assert!(!here.finished());
-        drop(there);
-        assert_eq!(here.read(&mut [0]).await.unwrap(), 0);
-        assert!(here.finished());
-    }
-
-    #[tokio::test]
-    async fn reading_into_no_room_is_no_eof() {
-        let (mut there, mut here) = stream();
-        there.write_all(b"byte").await.unwrap();
-        assert_eq!(here.read(&mut []).await.unwrap(), 0);
-        assert!(!here.read_eof);
-    }
-
-    #[tokio::test]
-    async fn shutting_down_leaves_the_incoming_direction_open() {
-        let (mut there, mut here) = stream();
-        here.write_all(b"ask").await.unwrap();
-        here.shutdown().await.unwrap();
-        let mut asked = String::new();
-        there.read_to_string(&mut asked).await.unwrap();
-        there.write_all(b"answer").await.unwrap();
-        drop(there);
-        let mut answer = String::new();
-        here.read_to_string(&mut answer).await.unwrap();
-        assert_eq!((asked.as_str(), answer.as_str()), ("ask", "answer"));
-    }
-
-    #[tokio::test]
-    async fn the_end_of_an_unknown_connection_is_an_error() {
-        let (_there, here) = stream();
-        assert_eq!(here.end().unwrap_err().raw_os_error(), Some(libc::EBADF));
-        here.reset();
-    }
-}
+mod tests;

@@ -9,16 +9,23 @@
 use std::ffi::{CStr, c_int};
 use std::io;
 use std::mem::{MaybeUninit, size_of_val};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::AtomicU64;
 
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
 use super::connection::{ConnectionId, Direction, End};
+use super::counts::Counts;
 use crate::ffi;
 
 /// The largest payload of a frame, in bytes.
 pub(crate) const FRAME_MAX: usize = ffi::TAILPORT_FRAME_MAX as usize;
+
+/// The clean ends that a junction has passed on.
+pub(crate) const ENDED_INCOMING: u32 = ffi::TAILPORT_ENDED_INCOMING;
+pub(crate) const ENDED_OUTGOING: u32 = ffi::TAILPORT_ENDED_OUTGOING;
+pub(crate) const ENDED_OUTGOING_FIRST: u32 = ffi::TAILPORT_ENDED_OUTGOING_FIRST;
 
 /// A node's handle. The Go half checks it in every call, so a stale one is an
 /// error and never another node.
@@ -87,6 +94,35 @@ pub(crate) fn claim(id: ConnectionId) -> io::Result<OwnedFd> {
     owned(unsafe { ffi::tailport_claim(id.0) })
 }
 
+pub(crate) fn hold(id: ConnectionId) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the id itself.
+    owned(unsafe { ffi::tailport_hold(id.0) })
+}
+
+pub(crate) fn flow(id: ConnectionId) -> io::Result<()> {
+    // SAFETY: the call checks the id itself.
+    done(unsafe { ffi::tailport_flow(id.0) })
+}
+
+/// The socket comes back with an error.
+pub(crate) fn join(
+    id: ConnectionId,
+    socket: OwnedFd,
+    incoming: &'static AtomicU64,
+    outgoing: &'static AtomicU64,
+) -> Result<(), OwnedFd> {
+    let (number, incoming, outgoing) = (socket.as_raw_fd(), incoming.as_ptr(), outgoing.as_ptr());
+    // SAFETY: the socket is this function's alone; both numbers are there for ever, and
+    // everybody adds to them atomically; the call checks the id itself.
+    match done(unsafe { ffi::tailport_join(id.0, number, incoming, outgoing) }) {
+        Ok(()) => {
+            let _the_other_sides = socket.into_raw_fd();
+            Ok(())
+        }
+        Err(_) => Err(socket),
+    }
+}
+
 pub(crate) fn abort(id: ConnectionId) -> io::Result<()> {
     // SAFETY: the call checks the id itself.
     done(unsafe { ffi::tailport_abort(id.0) })
@@ -105,6 +141,9 @@ pub(crate) fn end(id: ConnectionId) -> io::Result<End> {
         incoming: direction(end.incoming)?,
         outgoing: direction(end.outgoing)?,
         unacknowledged: end.unacknowledged,
+        joined_incoming: end.joined_incoming,
+        joined_outgoing: end.joined_outgoing,
+        joined_unacknowledged: end.joined_unacknowledged,
     })
 }
 
@@ -138,31 +177,6 @@ pub(crate) fn count() -> io::Result<Counts> {
         dropped_datagrams: counts.dropped_datagrams,
         memory: counts.memory,
     })
-}
-
-/// What is alive in the Go half. All but `goroutines`, `threads`, `memory`
-/// and what was dropped are zero when everything has been closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Nodes started and not closed.
-    pub nodes: u64,
-    /// Mailboxes whose two ends are not both closed.
-    pub mailboxes: u64,
-    /// Connections and flows announced or claimed and not finished.
-    pub connections: u64,
-    /// Connections kept only until the peer has acknowledged.
-    pub lingering: u64,
-    /// Goroutines of any kind.
-    pub goroutines: u64,
-    /// Threads that Go has created; they are reused and rarely end.
-    pub threads: u64,
-    /// Log lines dropped since start because nobody read them in time.
-    pub dropped_log_lines: u64,
-    /// Datagrams dropped since start: nobody took them in time, they were too large
-    /// for UDP, or there was no way.
-    pub dropped_datagrams: u64,
-    /// Memory that Go's runtime holds of the system, in bytes.
-    pub memory: u64,
 }
 
 /// Bytes that a kernel TCP or unix socket has taken and its peer has not

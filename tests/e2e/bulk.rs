@@ -1,5 +1,5 @@
-//! Bulk: its bytes pass from socket to socket inside the kernel, by pipes that are held
-//! only while they flow.
+//! Bulk: its bytes pass without the relay, which wakes for none of them, or from socket to
+//! socket inside the kernel, by pipes that are held only while they flow.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,7 +9,13 @@ use std::thread;
 use crate::stage;
 use crate::support::content::{self, MIB};
 use crate::support::patience::{PATIENCE, eventually};
+use crate::support::process;
 use crate::support::socket;
+
+/// What tokio calls the threads that the relays run on.
+const RELAYS: &str = "tokio-rt-worker";
+
+const EXCHANGES: u64 = 300;
 
 /// Descriptors of a process that are an end of a pipe.
 fn pipe_ends(pid: u32) -> usize {
@@ -19,41 +25,81 @@ fn pipe_ends(pid: u32) -> usize {
         .count()
 }
 
-/// Carries bulk one way and looks at the node meanwhile; the connection goes on after.
-fn carries(pid: u32, mut from: &TcpStream, to: &TcpStream, seed: u64) {
-    let at_rest = pipe_ends(pid);
+/// Sends so much from one end, and takes it at the other while `meanwhile` looks.
+fn carries(from: &TcpStream, to: &TcpStream, amount: u64, seed: u64, meanwhile: impl FnOnce()) {
     let (sent, got) = thread::scope(|scope| {
-        let sending = scope.spawn(|| content::send(&mut from, 48 * MIB, seed).expect("sending"));
+        let sending = scope.spawn(|| content::send(&mut { from }, amount, seed).expect("sending"));
         let receiving =
-            scope.spawn(|| content::receive(&mut to.take(48 * MIB)).expect("all that was sent"));
-        eventually("bulk passes by a pipe", PATIENCE, || {
-            pipe_ends(pid) == at_rest + 2
-        });
+            scope.spawn(|| content::receive(&mut to.take(amount)).expect("all that was sent"));
+        meanwhile();
         (
             sending.join().expect("the sender"),
             receiving.join().expect("the receiver"),
         )
     });
     assert_eq!(got, sent);
-    eventually("the pipe is given back", PATIENCE, || {
-        pipe_ends(pid) == at_rest
-    });
+}
+
+fn small(mut from: &TcpStream, mut to: &TcpStream) {
     from.write_all(b"small").expect("sending");
-    let mut small = [0; 5];
-    (&mut &*to).read_exact(&mut small).expect("reading");
-    assert_eq!(&small, b"small");
+    let mut got = [0; 5];
+    to.read_exact(&mut got).expect("reading");
+    assert_eq!(&got, b"small");
 }
 
 #[test]
-fn bulk_passes_inside_the_kernel_and_leaves_nothing_behind() {
+fn bytes_pass_without_the_relay_and_both_ends_after_them() {
     let target = socket::listen();
-    let node = stage::start(&stage::settings().expose(7000, socket::address(&target)));
+    let settings = stage::settings().set("TS_LOG_FORMAT", "json");
+    let node = stage::start(&settings.expose(7000, socket::address(&target)));
     let client = stage::peer().dial(node.at(7000));
     let served = socket::accept(&target);
-    carries(node.pid(), &client, &served, 1);
-    carries(node.pid(), &served, &client, 2);
+    carries(&client, &served, MIB, 1, || {});
+
+    let before = process::wakings(node.pid(), RELAYS).expect("the relays' thread");
+    carries(&client, &served, 48 * MIB, 2, || {});
+    carries(&served, &client, 48 * MIB, 3, || {});
+    for _ in 0..EXCHANGES {
+        small(&client, &served);
+        small(&served, &client);
+    }
+    let after = process::wakings(node.pid(), RELAYS).expect("the relays' thread");
+    // What else there is to do, such as looking after the node, takes a few.
+    let woken = after - before;
+    assert!(woken < EXCHANGES, "woken {woken} times");
+
     client.shutdown(Shutdown::Write).expect("half-closing");
     assert_eq!(socket::end_of(&mut &served).expect("an end"), 0);
+    served.shutdown(Shutdown::Write).expect("half-closing");
+    assert_eq!(socket::end_of(&mut &client).expect("an end"), 0);
+    let closing = node.wait_for_closing(|_| true);
+    assert_eq!(closing["ended"], "clean", "{closing}");
+    assert_eq!(closing["to_target"], 49 * MIB + 5 * EXCHANGES, "{closing}");
+    assert_eq!(closing["to_peer"], 48 * MIB + 5 * EXCHANGES, "{closing}");
+    assert_eq!(closing["ended_by"], "peer", "{closing}");
+}
+
+#[test]
+fn bulk_behind_the_other_sides_end_passes_inside_the_kernel_and_leaves_nothing_behind() {
+    let target = socket::listen();
+    let settings = stage::settings().set("TS_LOG", "tailport=debug");
+    let node = stage::start(&settings.expose(7000, socket::address(&target)));
+    let client = stage::peer().dial(node.at(7000));
+    let served = socket::accept(&target);
+    let at_rest = pipe_ends(node.pid());
+    client.shutdown(Shutdown::Write).expect("half-closing");
+    assert_eq!(socket::end_of(&mut &served).expect("an end"), 0);
+    node.wait_for_text("parted");
+
+    carries(&served, &client, 48 * MIB, 1, || {
+        eventually("bulk passes by a pipe", PATIENCE, || {
+            pipe_ends(node.pid()) == at_rest + 2
+        });
+    });
+    eventually("the pipe is given back", PATIENCE, || {
+        pipe_ends(node.pid()) == at_rest
+    });
+    small(&served, &client);
     served.shutdown(Shutdown::Write).expect("half-closing");
     assert_eq!(socket::end_of(&mut &client).expect("an end"), 0);
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -79,6 +80,29 @@ pub(crate) fn threads(pid: u32) -> io::Result<u64> {
     status(pid, "Threads:")
 }
 
+/// How often the first thread of a name has been woken. Threads that it starts itself have
+/// its name too.
+pub(crate) fn wakings(pid: u32, name: &str) -> io::Result<u64> {
+    let mut found = None;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm"))?.trim_end() != name {
+            continue;
+        }
+        let stat = fs::read_to_string(task.join("stat"))?;
+        let started: Option<u64> = after_name(&stat)?
+            .nth(19)
+            .and_then(|ticks| ticks.parse().ok());
+        let woken = field(&task.join("status"), "voluntary_ctxt_switches:")?;
+        found = [found, Some((started, task, woken))]
+            .into_iter()
+            .flatten()
+            .min();
+    }
+    let first = found.ok_or(io::ErrorKind::NotFound)?;
+    Ok(first.2)
+}
+
 /// Open file descriptors now.
 pub(crate) fn descriptors(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
@@ -88,17 +112,19 @@ pub(crate) fn descriptors(pid: u32) -> io::Result<usize> {
 /// kernel's tick of mostly 10 ms.
 pub(crate) fn processor(pid: u32) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // After the name, which may hold anything.
-    let fields = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest.split_whitespace())
-        .ok_or(io::ErrorKind::InvalidData)?;
-    let ticks: u64 = fields
+    let ticks: u64 = after_name(&stat)?
         .skip(11)
         .take(2)
         .map(|field| field.parse::<u64>().unwrap_or_default())
         .sum();
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// The fields of a `stat` after the name, which may hold anything.
+fn after_name(stat: &str) -> io::Result<impl Iterator<Item = &str>> {
+    stat.rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace())
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Bytes for people.
@@ -125,8 +151,12 @@ pub(crate) fn raise_descriptor_limit() {
 }
 
 fn status(pid: u32, key: &str) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    status
+    field(Path::new(&format!("/proc/{pid}/status")), key)
+}
+
+/// A number of a file with a field a line.
+fn field(file: &Path, key: &str) -> io::Result<u64> {
+    fs::read_to_string(file)?
         .lines()
         .find_map(|line| line.strip_prefix(key))
         .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())

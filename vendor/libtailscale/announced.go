@@ -14,6 +14,8 @@ type announced interface {
 	release()
 	ends() (incoming, outgoing endState)
 	unacknowledged() uint64
+	// joined is how much went past the caller, through a socket of the caller's.
+	joined() passed
 }
 
 // identity is what an announcement says.

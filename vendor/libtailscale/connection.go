@@ -41,7 +41,9 @@ type connection struct {
 	failureSet  chan struct{} // closed once failureKind is known
 
 	mu                 sync.Mutex
-	sock               *net.UnixConn // this side's end once claimed
+	sock               *pairEnd  // this side's end once claimed
+	started            bool      // its bytes flow
+	junction           *junction // through this first, or nil
 	aborted            bool
 	released           bool
 	incoming, outgoing endState
@@ -66,43 +68,80 @@ func newConnection(n *node, box *mailbox, conn net.Conn) (*connection, error) {
 
 // claim makes the socket pair and starts the two directions.
 func (c *connection) claim() (int, error) {
+	fd, err := c.hold()
+	if err != nil {
+		return -1, err
+	}
+	return fd, c.flow()
+}
+
+// hold makes the socket pair. Nothing flows until flow or join.
+func (c *connection) hold() (int, error) {
 	theirs, ours, err := socketPair()
 	if err != nil {
 		return -1, err // still announced: the caller may try again or abort it
 	}
-	if err := c.claimAs(theirs, ours); err != nil {
+	if err := c.holdAs(theirs, ours); err != nil {
 		return -1, err
 	}
 	return theirs, nil
 }
 
 // claimAs is claim with a pair, which it takes over.
-func (c *connection) claimAs(theirs int, ours *net.UnixConn) error {
-	claimed := c.box.forget(c.id)
+func (c *connection) claimAs(theirs int, ours *pairEnd) error {
+	if err := c.holdAs(theirs, ours); err != nil {
+		return err
+	}
+	return c.flow()
+}
+
+// holdAs is hold with a pair, which it takes over.
+func (c *connection) holdAs(theirs int, ours *pairEnd) error {
+	held := c.box.forget(c.id)
 	c.mu.Lock()
-	claimed = claimed && !c.aborted
-	if claimed {
+	held = held && !c.aborted
+	if held {
 		c.sock = ours
 	}
 	c.mu.Unlock()
-	if !claimed {
+	if !held {
 		ours.Close()
 		syscall.Close(theirs)
 		return syscall.EBADF
 	}
 	close(c.settled)
-
-	var directions sync.WaitGroup
-	directions.Go(func() { c.guard(c.pumpIncoming) })
-	directions.Go(func() { c.guard(c.pumpOutgoing) })
-	go func() {
-		directions.Wait()
-		if c.atEnd != nil {
-			c.atEnd()
-		}
-		c.finish()
-	}()
 	return nil
+}
+
+// flow starts the two directions of a connection that is held.
+func (c *connection) flow() error { return c.start(func() *junction { return nil }) }
+
+// start has a held connection's bytes flow, through a junction first unless that is nil.
+func (c *connection) start(through func() *junction) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sock == nil || c.started || c.aborted {
+		return syscall.EBADF
+	}
+	c.started, c.junction = true, through()
+	go c.run(c.junction)
+	return nil
+}
+
+// run carries a connection to the end of both directions.
+func (c *connection) run(j *junction) {
+	var left remains
+	if j != nil {
+		left = j.run()
+	}
+	var incoming sync.WaitGroup
+	incoming.Go(func() { c.guard(func() { c.pumpIncoming(left) }) })
+	c.guard(func() { c.pumpOutgoing(left) })
+	incoming.Wait()
+	if c.atEnd != nil {
+		c.atEnd()
+	}
+	c.finish()
 }
 
 // guard keeps a fault in one direction from ending the process: the connection
@@ -127,11 +166,14 @@ func (c *connection) stop(end endState) {
 	c.aborted = true
 	c.endLocked(&c.incoming, end)
 	c.endLocked(&c.outgoing, end)
-	sock := c.sock
+	sock, junction := c.sock, c.junction
 	c.mu.Unlock()
 
 	takeConnection(c.id)
 	c.endpoint.abort()
+	if junction != nil {
+		junction.part()
+	}
 	if sock == nil {
 		c.box.forget(c.id)
 		close(c.settled)
@@ -140,14 +182,18 @@ func (c *connection) stop(end endState) {
 	}
 }
 
-// release says that the caller will not ask again. The id is retired once both
-// directions are done.
-func (c *connection) release() {
+// nobodyAsks says that the caller will not ask again, and reports whether both directions
+// are done. The id is retired when they are.
+func (c *connection) nobodyAsks() (over bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.released = true
-	over := c.incoming != stateOpen && c.outgoing != stateOpen
-	c.mu.Unlock()
-	if over {
+	return c.incoming != stateOpen && c.outgoing != stateOpen
+}
+
+// release is nobodyAsks for a caller.
+func (c *connection) release() {
+	if c.nobodyAsks() {
 		takeConnection(c.id)
 	}
 }
@@ -169,6 +215,17 @@ func (c *connection) ends() (incoming, outgoing endState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.incoming, c.outgoing
+}
+
+// joined is what a junction has moved, if there was one.
+func (c *connection) joined() (passed passed) {
+	c.mu.Lock()
+	j := c.junction
+	c.mu.Unlock()
+	if j != nil {
+		passed = j.passed()
+	}
+	return passed
 }
 
 // unacknowledged counts what the caller wrote and the peer has not acknowledged.

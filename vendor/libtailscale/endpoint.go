@@ -160,8 +160,9 @@ func (e *endpoint) read(buf []byte) (int, tcpip.Error) {
 	return result.Count, err
 }
 
-// write queues all of buf, waiting for room as needed.
-func (e *endpoint) write(buf []byte) tcpip.Error {
+// write queues all of buf, waiting for room as needed, as long as the watch lets it. It
+// returns what is not queued.
+func (e *endpoint) write(buf []byte, stall *stallWatch) ([]byte, tcpip.Error) {
 	var ready <-chan struct{}
 	var source bytes.Reader
 	for len(buf) > 0 {
@@ -178,12 +179,14 @@ func (e *endpoint) write(buf []byte) tcpip.Error {
 				defer done()
 				continue
 			}
-			<-ready
+			if !stall.wait(ready) {
+				return buf, nil
+			}
 		default:
-			return err
+			return buf, err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // closeWrite sends FIN after what is queued.

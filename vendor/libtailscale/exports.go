@@ -207,6 +207,32 @@ func tailport_certificate(handle C.tailport_node, domain *C.char) C.int {
 //export tailport_claim
 func tailport_claim(id C.tailport_id) C.int { return onConnection(id, announced.claim) }
 
+// onTCP is onConnection for what only a connection has.
+func onTCP(id C.tailport_id, body func(c *connection) (int, error)) C.int {
+	return onConnection(id, func(known announced) (int, error) {
+		c, ok := known.(*connection)
+		if !ok {
+			return -1, syscall.EINVAL
+		}
+		return body(c)
+	})
+}
+
+//export tailport_hold
+func tailport_hold(id C.tailport_id) C.int { return onTCP(id, (*connection).hold) }
+
+//export tailport_flow
+func tailport_flow(id C.tailport_id) C.int {
+	return onTCP(id, func(c *connection) (int, error) { return 0, c.flow() })
+}
+
+//export tailport_join
+func tailport_join(id C.tailport_id, socket C.int, incoming, outgoing *C.uint64_t) C.int {
+	return onTCP(id, func(c *connection) (int, error) {
+		return 0, c.join(int(socket), (*uint64)(incoming), (*uint64)(outgoing))
+	})
+}
+
 //export tailport_abort
 func tailport_abort(id C.tailport_id) C.int {
 	return onConnection(id, func(c announced) (int, error) {
@@ -224,6 +250,9 @@ func tailport_end(id C.tailport_id, end *C.struct_tailport_end) C.int {
 		incoming, outgoing := c.ends()
 		end.incoming, end.outgoing = C.int32_t(incoming), C.int32_t(outgoing)
 		end.unacknowledged = C.uint64_t(c.unacknowledged())
+		passed := c.joined()
+		end.joined_incoming, end.joined_outgoing = C.uint64_t(passed.incoming), C.uint64_t(passed.outgoing)
+		end.joined_unacknowledged = C.uint64_t(passed.unacknowledged)
 		return 0, nil
 	})
 }

@@ -31,7 +31,7 @@ type flow struct {
 	leaveNode func() bool   // stops waiting for the node's end
 
 	mu        sync.Mutex
-	sock      *net.UnixConn // this side's end once claimed
+	sock      *pairEnd // this side's end once claimed
 	over      bool
 	kept      net.Buffers // framed datagrams from the tailnet, not yet taken by deliver
 	keptBytes int
@@ -149,6 +149,9 @@ func (f *flow) ends() (incoming, outgoing endState) { return stateOpen, stateOpe
 
 // unacknowledged is 0: nobody acknowledges a datagram.
 func (f *flow) unacknowledged() uint64 { return 0 }
+
+// joined is nothing: a flow goes through no junction.
+func (f *flow) joined() passed { return passed{} }
 
 // receive takes datagrams from the stack until the flow is over.
 func (f *flow) receive() {

@@ -17,7 +17,7 @@ const frameMax = 1 << 20
 // mailbox is this side's end of one returned descriptor: messages go out, and
 // the caller's closing of the other end comes in as a canceled context.
 type mailbox struct {
-	sock   *net.UnixConn           // nil when the messages stay in this half
+	sock   *pairEnd                // nil when the messages stay in this half
 	tell   func(message any) error // takes a message; by default to sock as a frame
 	ctx    context.Context
 	cancel context.CancelFunc

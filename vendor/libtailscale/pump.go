@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -19,9 +18,31 @@ const pumpBuffer = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([pumpBuffer]byte) }}
 
+// remains is what a junction leaves to the pumps: bytes under way, and an error that
+// the stack has told and will not tell again.
+type remains struct {
+	incoming, outgoing             []byte
+	incomingFailed, outgoingFailed tcpip.Error
+	ended                          cleanEnds
+}
+
 // pumpIncoming moves bytes from the tailnet to the caller until the peer's end.
 // How it ended is recorded before the caller can see EOF.
-func (c *connection) pumpIncoming() {
+func (c *connection) pumpIncoming(left remains) {
+	if left.ended&endedIncoming != 0 {
+		c.sock.CloseWrite()
+		return
+	}
+	if len(left.incoming) > 0 {
+		if _, err := c.sock.Write(left.incoming); err != nil {
+			c.callerGone()
+			return
+		}
+	}
+	if left.incomingFailed != nil {
+		c.peerEnded(left.incomingFailed)
+		return
+	}
 	ready, done := c.endpoint.notify(waiter.ReadableEvents)
 	defer done()
 	for {
@@ -43,23 +64,41 @@ func (c *connection) pumpIncoming() {
 		case *tcpip.ErrWouldBlock:
 			<-ready
 		default:
-			c.end(&c.incoming, c.verdict(err))
-			c.sock.CloseWrite()
-			if _, outgoing := c.ends(); outgoing != stateOpen {
-				c.sock.SetReadDeadline(time.Unix(1, 0)) // wakes awaitHangUp
-			}
+			c.peerEnded(err)
 			return
 		}
+	}
+}
+
+// peerEnded passes the end of what the peer sends on to the caller.
+func (c *connection) peerEnded(err tcpip.Error) {
+	c.end(&c.incoming, c.verdict(err))
+	c.sock.CloseWrite()
+	if _, outgoing := c.ends(); outgoing != stateOpen {
+		c.sock.SetReadDeadline(time.Unix(1, 0)) // wakes awaitHangUp
 	}
 }
 
 // pumpOutgoing moves bytes from the caller to the tailnet until the caller's
 // shutdown or a failed write, then waits for the caller's close as long as the
 // other direction goes on.
-func (c *connection) pumpOutgoing() {
+func (c *connection) pumpOutgoing(left remains) {
 	raw, err := c.sock.SyscallConn()
 	if err != nil {
 		c.abort()
+		return
+	}
+	if left.ended&endedOutgoing != 0 {
+		c.awaitHangUp(raw)
+		return
+	}
+	failed := left.outgoingFailed
+	if failed == nil && len(left.outgoing) > 0 {
+		_, failed = c.endpoint.write(left.outgoing, nil)
+	}
+	c.inHand.Store(0)
+	if failed != nil {
+		c.peerRefused(raw, failed)
 		return
 	}
 	for {
@@ -68,20 +107,25 @@ func (c *connection) pumpOutgoing() {
 			c.callerEnded(raw, err)
 			return
 		}
-		failed := c.endpoint.write(buf[:n])
+		_, failed := c.endpoint.write(buf[:n], nil)
 		buffers.Put(buf)
 		c.inHand.Store(0)
 		if failed != nil {
-			end := c.verdict(failed)
-			if end == stateClean {
-				end = stateReset // no write fails after a clean end
-			}
-			c.end(&c.outgoing, end)
-			c.sock.CloseRead() // the caller's next write fails with EPIPE
-			c.awaitHangUp(raw)
+			c.peerRefused(raw, failed)
 			return
 		}
 	}
+}
+
+// peerRefused passes on that the peer takes nothing more.
+func (c *connection) peerRefused(raw syscall.RawConn, err tcpip.Error) {
+	end := c.verdict(err)
+	if end == stateClean {
+		end = stateReset // no write fails after a clean end
+	}
+	c.end(&c.outgoing, end)
+	c.sock.CloseRead() // the caller's next write fails with EPIPE
+	c.awaitHangUp(raw)
 }
 
 // take waits for bytes from the caller. inHand is set before they leave the
@@ -182,7 +226,7 @@ func (c *connection) awaitHangUp(raw syscall.RawConn) {
 
 // drain takes what the caller wrote and nobody will deliver: closing a socket
 // with unread bytes would show the caller a reset in place of its EOF.
-func drain(sock *net.UnixConn) {
+func drain(sock *pairEnd) {
 	raw, err := sock.SyscallConn()
 	if err != nil {
 		return

@@ -1,42 +1,52 @@
 package main
 
 import (
-	"net"
+	"errors"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// socketPair makes a connected pair of stream sockets: a descriptor for the
-// caller, non-blocking and close-on-exec, and this side's end in Go's poller.
-func socketPair() (theirs int, ours *net.UnixConn, err error) {
-	// macOS has no SOCK_CLOEXEC: the lock keeps a fork from inheriting the
-	// pair between its making and its marking.
-	syscall.ForkLock.RLock()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		syscall.ForkLock.RUnlock()
-		return -1, nil, err
-	}
-	unix.CloseOnExec(fds[0])
-	unix.CloseOnExec(fds[1])
-	syscall.ForkLock.RUnlock()
+// pairEnd is this side's end of a socket pair, in Go's poller. The net package would ask
+// the kernel half a dozen things about it, for every connection.
+type pairEnd struct{ *os.File }
 
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		unix.Close(fds[0])
-		unix.Close(fds[1])
-		return -1, nil, err
-	}
-	// FileConn duplicates the descriptor and registers the copy with the poller.
-	file := os.NewFile(uintptr(fds[1]), "seam")
-	conn, err := net.FileConn(file)
-	file.Close()
+// socketPair makes a connected pair of stream sockets: a descriptor for the
+// caller, non-blocking and close-on-exec, and this side's end.
+func socketPair() (theirs int, ours *pairEnd, err error) {
+	fds, err := newPair()
 	if err != nil {
-		unix.Close(fds[0])
 		return -1, nil, err
 	}
-	return fds[0], conn.(*net.UnixConn), nil
+	return fds[0], &pairEnd{os.NewFile(uintptr(fds[1]), "seam")}, nil
+}
+
+// CloseWrite ends what this side sends.
+func (e *pairEnd) CloseWrite() error { return e.shutdown(unix.SHUT_WR) }
+
+// CloseRead has the caller's next write fail.
+func (e *pairEnd) CloseRead() error { return e.shutdown(unix.SHUT_RD) }
+
+func (e *pairEnd) shutdown(how int) error {
+	return onDescriptor(e.File, func(fd int) error { return unix.Shutdown(fd, how) })
+}
+
+// pass sends a message with a descriptor.
+func (e *pairEnd) pass(message []byte, descriptor int) error {
+	return onDescriptor(e.File, func(fd int) error {
+		return unix.Sendmsg(fd, message, unix.UnixRights(descriptor), nil, 0)
+	})
+}
+
+// onDescriptor does something that does not wait.
+func onDescriptor(file *os.File, do func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = do(int(fd)) })
+	return errors.Join(err, failed)
 }
 
 // hungUp reports whether the caller has closed its end of fd. It is only
@@ -49,16 +59,11 @@ func hungUp(fd uintptr) bool {
 }
 
 // unread returns how many bytes the caller has written that were not read here.
-func unread(conn *net.UnixConn) int {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0
-	}
+func unread(end *pairEnd) int {
 	n := 0
-	raw.Control(func(fd uintptr) {
-		if got, err := unix.IoctlGetInt(int(fd), fionread); err == nil {
-			n = got
-		}
+	onDescriptor(end.File, func(fd int) (err error) {
+		n, err = unix.IoctlGetInt(fd, fionread)
+		return err
 	})
 	return n
 }

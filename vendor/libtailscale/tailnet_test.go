@@ -220,7 +220,15 @@ type stream struct {
 	c *connection
 }
 
+// claiming is how a caller takes a connection.
+type claiming func(c *connection) (int, error)
+
 func (b *box) take(t *testing.T, messageType string) *stream {
+	t.Helper()
+	return b.takeAs(t, messageType, (*connection).claim)
+}
+
+func (b *box) takeAs(t *testing.T, messageType string, claim claiming) *stream {
 	t.Helper()
 	m := b.until(t, messageType)
 	var id uint64
@@ -231,7 +239,7 @@ func (b *box) take(t *testing.T, messageType string) *stream {
 	if !ok {
 		t.Fatalf("connection %d is not known", id)
 	}
-	fd, err := c.claim()
+	fd, err := claim(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,6 +282,11 @@ func newLink(t *testing.T, config nodeConfig) *link {
 // connect makes one connection: accepted by the seam node, or dialed by it.
 func (l *link) connect(t *testing.T, accepted bool) (*stream, net.Conn) {
 	t.Helper()
+	return l.connectAs(t, accepted, (*connection).claim)
+}
+
+func (l *link) connectAs(t *testing.T, accepted bool, claim claiming) (*stream, net.Conn) {
+	t.Helper()
 	var far net.Conn
 	var err error
 	var near *stream
@@ -281,10 +294,10 @@ func (l *link) connect(t *testing.T, accepted bool) (*stream, net.Conn) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		far, err = l.peer.Dial(ctx, "tcp", net.JoinHostPort(l.n.ip.String(), linkPort))
-		near = l.inbox.take(t, "accepted")
+		near = l.inbox.takeAs(t, "accepted", claim)
 	} else {
 		box := l.n.openDial(t, net.JoinHostPort(l.peerIP.String(), linkPort), patience)
-		near = box.take(t, "dialed")
+		near = box.takeAs(t, "dialed", claim)
 		box.eof(t)
 		far, err = l.far.Accept()
 	}

@@ -34,6 +34,23 @@
  * its answer is final before the EOF can be read. Closing fd while a direction
  * is unfinished resets the tailnet connection.
  *
+ * Junction. tailport_hold takes a connection as tailport_claim does, but nothing
+ * flows. tailport_flow then makes it one that was claimed; tailport_join gives this
+ * side a connected stream socket (non-blocking), and bytes pass between that and the
+ * tailnet without the caller, and clean ends. At both ends, at the first error or
+ * standstill, or a second after an end that the other side does not answer with its
+ * own, the socket comes back, on the connection's descriptor, with a message of 28
+ * bytes (SCM_RIGHTS): the errno that reading the socket gave, the one that writing it
+ * gave, or 0, and the ends that were passed on (enum tailport_ended), each as a 32-bit
+ * big-endian number; then how many bytes came from the tailnet, and how many went
+ * there, as 64-bit ones. What the kernel told once it does not tell again. After both
+ * ends the id need not be released. From then on it is a connection that was claimed,
+ * and no byte is missing or out of order: what the socket had not taken comes first,
+ * and what was read of it is still delivered. Until then,
+ * and as long as it is held, the caller does nothing with the connection's descriptor
+ * but wait until it is readable, and ends the connection by tailport_abort alone. A
+ * socket that does not come back is closed: with SO_LINGER at 0 that is a reset.
+ *
  * Flow. Over UDP an id names a flow: what goes between one address of the
  * tailnet and one of this node. Its stream socket carries datagrams, each after
  * its length as a 16-bit big-endian number; an empty one is a length of 0. Either
@@ -49,7 +66,7 @@
  *   -EIO     a fault of this side; its text is in the log mailbox
  *
  * Threads. Every call may be made from any thread at any time. A call does not
- * keep pointers after it has returned. Strings are UTF-8 and end with NUL.
+ * keep pointers after it has returned, but for the two of tailport_join. Strings are UTF-8 and end with NUL.
  *
  * Output. This side never writes to descriptors 1 and 2. Its log lines go to the
  * log mailbox, or nowhere when there is none. One exception: a variable of the
@@ -94,6 +111,16 @@ enum tailport_end_state {
 	TAILPORT_TIMED_OUT = 3
 };
 
+/* The clean ends that a junction has passed on. */
+enum tailport_ended {
+	/* Of what came from the tailnet: the socket was shut down. */
+	TAILPORT_ENDED_INCOMING = 1,
+	/* Of what came from the socket: a FIN was sent. */
+	TAILPORT_ENDED_OUTGOING = 2,
+	/* The latter came first. */
+	TAILPORT_ENDED_OUTGOING_FIRST = 4
+};
+
 /* The answer of tailport_end. */
 struct tailport_end {
 	/* enum tailport_end_state of the direction from the tailnet. */
@@ -103,6 +130,11 @@ struct tailport_end {
 	/* Bytes written to the connection's descriptor that the peer's TCP has not
 	 * acknowledged, wherever they are; 0 once nothing more can be delivered. */
 	uint64_t unacknowledged;
+	/* Bytes that a junction has moved from and to the tailnet. */
+	uint64_t joined_incoming;
+	uint64_t joined_outgoing;
+	/* Bytes written to a junction's socket that its other end has not acknowledged. */
+	uint64_t joined_unacknowledged;
 };
 
 /* What is alive on this side. All but `goroutines`, `threads`, `memory` and what was
@@ -196,6 +228,18 @@ int tailport_dial(tailport_node node, const char *network, const char *address,
 
 /* Takes an announced connection or flow: returns the descriptor of its bytes. */
 int tailport_claim(tailport_id id);
+
+/* Takes an announced connection: returns the descriptor of its bytes, which do not
+ * flow yet. */
+int tailport_hold(tailport_id id);
+
+/* Has the bytes of a held connection flow through its descriptor. */
+int tailport_flow(tailport_id id);
+
+/* Has the bytes of a held connection flow through a socket, which is this side's from
+ * then on unless there is an error; -EINVAL when it blocks. What passes is added to
+ * *incoming and *outgoing, atomically; they must be there as long as the process is. */
+int tailport_join(tailport_id id, int socket, uint64_t *incoming, uint64_t *outgoing);
 
 /* Resets a connection or ends a flow, claimed or not, and forgets its id. */
 int tailport_abort(tailport_id id);

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"net"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +33,7 @@ func handOver(fd int) (inode, error) {
 // waiting belongs to an end: this half's stays in Go's poller.
 type pair struct {
 	theirs int
-	ours   *net.UnixConn
+	ours   *pairEnd
 	key    inode // of theirs
 }
 

@@ -11,8 +11,8 @@
 //! connection can look like a finished one.
 
 use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd},
+    io, mem,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -25,7 +25,10 @@ use tokio::{
 };
 
 use super::{
-    super::endpoint::{self, End, Stream},
+    super::{
+        endpoint::{self, End, Lender, Stream},
+        junction::Returned,
+    },
     Keepalive,
 };
 
@@ -41,6 +44,14 @@ pub struct KernelStream {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Given away, and which sort it is.
+    Lent(Sort),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sort {
+    Tcp,
+    Unix,
 }
 
 impl KernelStream {
@@ -81,12 +92,58 @@ impl KernelStream {
     }
 }
 
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+impl Socket {
+    /// The socket, unless it is lent.
+    fn descriptor(&self) -> io::Result<BorrowedFd<'_>> {
         match self {
-            Self::Tcp(socket) => socket.as_fd(),
-            Self::Unix(socket) => socket.as_fd(),
+            Self::Tcp(socket) => Ok(socket.as_fd()),
+            Self::Unix(socket) => Ok(socket.as_fd()),
+            Self::Lent(_) => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    fn sort(&self) -> Sort {
+        match self {
+            Self::Tcp(_) => Sort::Tcp,
+            Self::Unix(_) => Sort::Unix,
+            Self::Lent(sort) => *sort,
+        }
+    }
+}
+
+impl Lender for KernelStream {
+    fn lend(&mut self) -> io::Result<OwnedFd> {
+        let lent = Socket::Lent(self.socket.sort());
+        match mem::replace(&mut self.socket, lent) {
+            Socket::Tcp(socket) => {
+                // Wherever it is lost, nobody takes that for an end.
+                SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+                Ok(socket.into_std()?.into())
+            }
+            Socket::Unix(socket) => Ok(socket.into_std()?.into()),
+            Socket::Lent(_) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn take_back(&mut self, returned: Returned) -> io::Result<()> {
+        if let Some(kind) = returned.reading.or(returned.writing) {
+            self.write_failed(kind);
+        }
+        let over = returned.ended.iter().all(Option::is_some);
+        match self.socket.sort() {
+            // Nothing will be asked of the runtime any more.
+            Sort::Tcp if over => SockRef::from(&returned.socket).set_linger(None)?,
+            Sort::Unix if over => {}
+            Sort::Tcp => {
+                let socket = TcpStream::from_std(returned.socket.into())?;
+                SockRef::from(&socket).set_linger(None)?;
+                self.socket = Socket::Tcp(socket);
+            }
+            Sort::Unix => {
+                self.socket = Socket::Unix(UnixStream::from_std(returned.socket.into())?);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -101,31 +158,41 @@ impl Stream for KernelStream {
 
     fn broken(&mut self) -> Option<End> {
         if self.broken.is_none() {
-            let error = SockRef::from(&self.socket).take_error().ok().flatten();
-            self.broken = error.map(|error| error.kind());
+            let told = self.socket.descriptor().and_then(|socket| {
+                let told = SockRef::from(&socket).take_error()?;
+                Ok(told.map(|error| error.kind()))
+            });
+            self.broken = told.unwrap_or_else(|error| Some(error.kind()));
         }
         self.broken.map(End::of)
     }
 
     fn unacknowledged(&self) -> io::Result<u64> {
-        crate::tailnet::unacknowledged(self.socket.as_fd())
+        crate::tailnet::unacknowledged(self.socket.descriptor()?)
     }
 
     fn socket(&self) -> Option<endpoint::Socket<'_>> {
-        Some(match &self.socket {
-            Socket::Tcp(socket) => endpoint::Socket::Tcp(socket),
-            Socket::Unix(socket) => endpoint::Socket::Unix(socket),
-        })
+        match &self.socket {
+            Socket::Tcp(socket) => Some(endpoint::Socket::Tcp(socket)),
+            Socket::Unix(socket) => Some(endpoint::Socket::Unix(socket)),
+            Socket::Lent(_) => None,
+        }
     }
 
     fn write_failed(&mut self, kind: io::ErrorKind) {
         self.broken.get_or_insert(kind);
     }
 
+    fn lender(&mut self) -> Option<&mut dyn Lender> {
+        Some(self)
+    }
+
     fn reset(self) {
         match self.socket {
             Socket::Tcp(socket) => reset(socket),
             Socket::Unix(socket) => drop(socket),
+            // Who has it resets it.
+            Socket::Lent(_) => {}
         }
     }
 }
@@ -139,6 +206,7 @@ impl AsyncRead for KernelStream {
         match &mut self.socket {
             Socket::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
             Socket::Unix(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Socket::Lent(_) => not_here(),
         }
     }
 }
@@ -152,6 +220,7 @@ impl AsyncWrite for KernelStream {
         let written = match &mut self.socket {
             Socket::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
             Socket::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Socket::Lent(_) => not_here(),
         };
         self.told(&written);
         written
@@ -166,6 +235,7 @@ impl AsyncWrite for KernelStream {
         match &mut self.socket {
             Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Socket::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Socket::Lent(_) => not_here(),
         }
     }
 }
@@ -175,4 +245,8 @@ pub(super) fn reset(socket: TcpStream) {
     if let Err(error) = SockRef::from(&socket).set_linger(Some(Duration::ZERO)) {
         tracing::debug!(%error, "a reset became a close");
     }
+}
+
+fn not_here<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }

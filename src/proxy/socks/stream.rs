@@ -17,7 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{
     super::{
         destination::Destination,
-        endpoint::{DialError, End, Stream},
+        endpoint::{DialError, End, Lender, Stream},
         summary::Summary,
         terms::Terms,
         udp::FlowTarget,
@@ -292,6 +292,10 @@ impl<S: Stream, T: FlowTarget> Stream for SocksStream<S, T> {
 
     fn unacknowledged(&self) -> io::Result<u64> {
         self.inner.unacknowledged()
+    }
+
+    fn lender(&mut self) -> Option<&mut dyn Lender> {
+        self.inner.lender()
     }
 
     fn reset(self) {

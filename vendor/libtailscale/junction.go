@@ -1,0 +1,347 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// A byte that goes to the caller and from there into a socket passes a thread that
+// sleeps until it comes. Waking it costs more than all else that a small message does on
+// its way, so a caller that only wants bytes to pass lends the socket: this half moves
+// them, and a connection that is idle or in full flow costs the caller nothing.
+//
+// Only as long as bytes flow, and clean ends in both directions. The first thing that is
+// something else ends it for both: an error, a receiver that stands still, an end that the
+// other side does not answer with its own. This half then gives the socket back, and the
+// connection goes on through its socket pair as one that was claimed, down to the last
+// byte under way. What becomes of a connection that broke is the caller's alone to know.
+
+const (
+	// standstill is how long a receiver may take nothing. A loss of packets is mended in
+	// less, mostly; and a caller has to look after a receiver that stops for longer,
+	// since nobody reads the sender meanwhile, who may have gone.
+	standstill = 2 * time.Second
+
+	// answerLimit is how long one side may go on after the other's end. Most connections are
+	// over by then; one that is not has a side that nobody reads any more, and the
+	// caller looks whether it is still there.
+	answerLimit = time.Second
+)
+
+// junction moves bytes between a connection and a socket of the caller's.
+type junction struct {
+	c        *connection
+	file     *os.File // the caller's socket
+	socket   syscall.RawConn
+	incoming flowing // from the tailnet to the socket
+	outgoing flowing // from the socket to the tailnet
+
+	parting sync.Once
+	parted  chan struct{}
+
+	mu          sync.Mutex
+	writeFailed syscall.Errno // what who wrote the socket was told
+	readFailed  syscall.Errno
+	ended       cleanEnds
+}
+
+// cleanEnds says which directions have come to a clean end that was passed on; it is enum
+// tailport_ended of tailscale.h.
+type cleanEnds uint32
+
+const (
+	endedIncoming cleanEnds = 1 << iota
+	endedOutgoing
+	endedOutgoingFirst
+
+	endedBoth = endedIncoming | endedOutgoing
+)
+
+// flowing is one direction.
+type flowing struct {
+	moved atomic.Uint64
+	total *uint64 // the caller's, who adds to it too
+}
+
+func (f *flowing) count(n int) {
+	f.moved.Add(uint64(n))
+	atomic.AddUint64(f.total, uint64(n))
+}
+
+// join has a held connection's bytes flow through a socket of the caller's, which it
+// takes over unless there is an error. The caller's totals are added to.
+func (c *connection) join(fd int, incoming, outgoing *uint64) error {
+	if incoming == nil || outgoing == nil {
+		return syscall.EINVAL
+	}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	if flags&unix.O_NONBLOCK == 0 {
+		return syscall.EINVAL
+	}
+	return c.start(func() *junction {
+		j := &junction{c: c, file: os.NewFile(uintptr(fd), "joined"), parted: make(chan struct{})}
+		j.socket, _ = j.file.SyscallConn() // no error for a file that is open
+		j.incoming.total, j.outgoing.total = incoming, outgoing
+		return j
+	})
+}
+
+// passed is what a junction has moved.
+type passed struct {
+	incoming, outgoing uint64
+	unacknowledged     uint64 // of incoming, by who reads from the socket
+}
+
+func (j *junction) passed() passed {
+	p := passed{incoming: j.incoming.moved.Load(), outgoing: j.outgoing.moved.Load()}
+	j.socket.Control(func(fd uintptr) { p.unacknowledged = unsent(int(fd)) })
+	return p
+}
+
+// run moves bytes until something else happens, and then gives the socket back with
+// what its kernel told: on the socket pair, as a message that has the descriptor.
+func (j *junction) run() (left remains) {
+	var incoming sync.WaitGroup
+	incoming.Go(func() {
+		defer j.part()
+		j.c.guard(func() { left.incoming, left.incomingFailed = j.moveIncoming() })
+	})
+	func() {
+		defer j.part()
+		j.c.guard(func() { left.outgoing, left.outgoingFailed = j.moveOutgoing() })
+	}()
+	incoming.Wait()
+	told := make([]byte, 0, 28)
+	for _, word := range []uint32{uint32(j.readFailed), uint32(j.writeFailed), uint32(j.ended)} {
+		told = binary.BigEndian.AppendUint32(told, word)
+	}
+	told = binary.BigEndian.AppendUint64(told, j.incoming.moved.Load())
+	told = binary.BigEndian.AppendUint64(told, j.outgoing.moved.Load())
+	left.ended = j.ended
+	if j.ended&endedBoth == endedBoth {
+		j.c.nobodyAsks()
+	}
+	j.socket.Control(func(fd uintptr) {
+		// There is room for it. A caller that has gone is met by the pumps.
+		j.c.sock.pass(told, int(fd))
+	})
+	j.file.Close()
+	return left
+}
+
+// part ends both directions. It may be called more than once.
+func (j *junction) part() {
+	j.parting.Do(func() {
+		close(j.parted)
+		j.file.SetDeadline(time.Unix(1, 0))
+	})
+}
+
+func (j *junction) isParted() bool {
+	select {
+	case <-j.parted:
+		return true
+	default:
+		return false
+	}
+}
+
+// moveIncoming returns what it took and could not pass on, or the stack's last word.
+func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
+	ready, done := j.c.endpoint.notify(waiter.ReadableEvents)
+	defer done()
+	stall := stallWatch{j: j}
+	defer stall.end()
+	for !j.isParted() {
+		buf := buffers.Get().(*[pumpBuffer]byte)
+		n, err := j.c.endpoint.read(buf[:])
+		if n > 0 {
+			left := slices.Clone(j.send(buf[:n], &stall))
+			buffers.Put(buf)
+			if len(left) > 0 {
+				return left, nil
+			}
+			continue
+		}
+		buffers.Put(buf)
+		switch err.(type) {
+		case nil:
+		case *tcpip.ErrWouldBlock:
+			select {
+			case <-ready:
+			case <-j.parted:
+			}
+		default:
+			if j.c.endpoint.failed() || !j.end(endedIncoming) {
+				return nil, err
+			}
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+// end passes a clean end on and waits until the other direction has ended too, or the
+// junction. It reports false when the end is the caller's to meet.
+func (j *junction) end(direction cleanEnds) bool {
+	if !j.passEnd(direction) {
+		return false
+	}
+	patience := time.NewTimer(answerLimit)
+	defer patience.Stop()
+	select {
+	case <-j.parted:
+	case <-patience.C:
+		j.part()
+	}
+	return true
+}
+
+func (j *junction) passEnd(direction cleanEnds) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.writeFailed != 0 {
+		return false // the kernel has told that it is none, and not to who reads
+	}
+	if direction == endedIncoming {
+		var failed error
+		j.socket.Control(func(fd uintptr) { failed = unix.Shutdown(int(fd), unix.SHUT_WR) })
+		if failed != nil {
+			return false
+		}
+		j.c.end(&j.c.incoming, stateClean)
+	} else {
+		if j.c.endpoint.closeWrite() != nil {
+			return false
+		}
+		j.c.end(&j.c.outgoing, stateClean)
+		if j.ended == 0 {
+			direction |= endedOutgoingFirst
+		}
+	}
+	j.ended |= direction
+	if j.ended&endedBoth == endedBoth {
+		j.part()
+	}
+	return true
+}
+
+// send writes to the socket and returns what that did not take.
+func (j *junction) send(buf []byte, stall *stallWatch) []byte {
+	j.socket.Write(func(fd uintptr) bool {
+		for len(buf) > 0 {
+			n, err := j.write(int(fd), buf)
+			switch err {
+			case nil:
+				stall.end()
+				j.incoming.count(n)
+				buf = buf[n:]
+			case unix.EINTR:
+			case unix.EAGAIN:
+				stall.begin()
+				return false
+			default:
+				return true
+			}
+		}
+		return true
+	})
+	stall.end()
+	return buf
+}
+
+// write keeps what the kernel tells, before anybody can read an end that is none.
+func (j *junction) write(fd int, buf []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n, err := unix.Write(fd, buf)
+	if err != nil && err != unix.EINTR && err != unix.EAGAIN {
+		errors.As(err, &j.writeFailed)
+	}
+	return n, err
+}
+
+// moveOutgoing returns what it took and could not pass on, and the stack's last word.
+func (j *junction) moveOutgoing() ([]byte, tcpip.Error) {
+	stall := stallWatch{j: j}
+	defer stall.end()
+	for !j.isParted() {
+		buf, n, err := j.c.take(j.socket)
+		if err == io.EOF {
+			j.end(endedOutgoing)
+			return nil, nil
+		}
+		if err != nil {
+			errors.As(err, &j.readFailed)
+			return nil, nil
+		}
+		left, failed := j.c.endpoint.write(buf[:n], &stall)
+		j.outgoing.count(n - len(left))
+		left = slices.Clone(left)
+		buffers.Put(buf)
+		j.c.inHand.Store(int64(len(left)))
+		if failed != nil {
+			j.c.verdict(failed) // told once too, and the other direction may ask
+		}
+		if failed != nil || len(left) > 0 {
+			return left, failed
+		}
+	}
+	return nil, nil
+}
+
+// stallWatch ends a junction when one direction has no room for too long.
+type stallWatch struct {
+	j       *junction
+	timer   *time.Timer
+	running bool
+}
+
+func (w *stallWatch) begin() {
+	switch {
+	case w.running:
+		return
+	case w.timer == nil:
+		w.timer = time.AfterFunc(standstill, w.j.part)
+	default:
+		w.timer.Reset(standstill)
+	}
+	w.running = true
+}
+
+func (w *stallWatch) end() {
+	if w.running {
+		w.timer.Stop()
+		w.running = false
+	}
+}
+
+// wait waits for room, and reports whether there may be some. A nil watch has no end.
+func (w *stallWatch) wait(room <-chan struct{}) bool {
+	if w == nil {
+		<-room
+		return true
+	}
+	w.begin()
+	defer w.end()
+	select {
+	case <-room:
+		return true
+	case <-w.j.parted:
+		return false
+	}
+}
