@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -65,6 +66,8 @@ type node struct {
 	asking   *http.Transport // of client, the same
 
 	services services
+
+	runningAt atomic.Pointer[time.Time] // when the backend last said that it runs
 
 	mu        sync.Mutex
 	lingering map[*connection]struct{}
