@@ -8,7 +8,8 @@
 //! One process, one node on the tailnet, any number of forwards in both
 //! directions. The Go half (`vendor/libtailscale`) owns the tailnet: login,
 //! WireGuard, the network stack. This crate owns every decision: configuration,
-//! the connection cap, dialing, the half-close copy, timeouts, the drain.
+//! the connection cap, dialing, the half-close copy, timeouts, the drain. Only bytes
+//! that just flow are moved by the Go half alone, through a socket that it is lent.
 //!
 //! # The layout
 //!
@@ -54,8 +55,10 @@
 //!    it is let in, opens the peer's stream (a TLS handshake, what SOCKS5 says first),
 //!    and dials the target within TS_DIAL_TIMEOUT, name resolution and repeated tries
 //!    included. A denial, or a dial that fails, resets the peer.
-//! 3. The relay runs two independent directions, each copying, then shutting down,
-//!    then done. A failed write only makes its direction discard what still
+//! 3. The two sides are joined: the Go half moves the bytes between the tailnet and the
+//!    lent socket, and passes clean ends on, without a task being woken. At anything
+//!    else, and for streams that cannot be lent (TLS), the relay has both sides. It
+//!    runs two independent directions, each copying, then shutting down, then done. A failed write only makes its direction discard what still
 //!    comes; how a side ends is decided by how reading the other one ended, a
 //!    reset being passed on once what came before it has been acknowledged.
 //! 4. One closing line in the log, and the slot returns, on every path: the end,

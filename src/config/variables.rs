@@ -163,7 +163,8 @@ variables! {
     ts_idle_timeout: AnyDuration = {
         name: "TS_IDLE_TIMEOUT", group: Group::Limits, flag: Some("idle-timeout"),
         default: DefaultValue::Text("0"),
-        help: "a connection without a byte in either direction for this long is ended; 0 is never",
+        help: "a connection without a byte in either direction for this long, or up to half as \
+            long again, is ended; 0 is never",
         rule: duration::ZERO_OR_MORE,
     }
     ts_drain_timeout: AnyDuration = {

@@ -10,9 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{
+    alarm::Alarm,
     course::{Course, Progress, Stall},
     endpoint::{End, Stream},
     pipe::{self, Pipe},
@@ -68,15 +69,16 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
         if let Some(ended) = self.course.end(self.source) {
             return ended; // in a junction
         }
-        let mut pipe = None;
+        // Two: one that is set to an earlier time costs as much as a new one.
+        let (mut pipe, mut pause, mut watch) = (None, Alarm::default(), Alarm::default());
         loop {
             let load = tokio::select! {
                 biased;
                 () = self.to.gone.cancelled() => return self.give_up(DirectionEnd::Cut).await,
-                load = self.next(&mut pipe) => load,
+                load = self.next(&mut pipe, &mut pause) => load,
             };
             match load {
-                Ok(load) => match self.carry(load).await {
+                Ok(load) => match self.carry(load, &mut watch).await {
                     Ok(()) => {
                         #[cfg(debug_assertions)]
                         super::failpoint::carried(self.to.taken());
@@ -124,10 +126,18 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
 
     /// What comes next from the source: through a pipe while bulk flows, else in memory,
     /// where a small exchange has fewer calls to wait for.
-    async fn next<'p>(&self, pipe: &'p mut Option<Pipe>) -> Result<Load<'p>, End> {
+    async fn next<'p>(
+        &self,
+        pipe: &'p mut Option<Pipe>,
+        pause: &mut Alarm,
+    ) -> Result<Load<'p>, End> {
         if let Some(mut held) = pipe.take() {
-            let filled = timeout(PAUSE, self.from.fill(&mut held)).await;
-            if filled.unwrap_or(Ok(false))? {
+            let filled = tokio::select! {
+                biased;
+                filled = self.from.fill(&mut held) => filled,
+                () = pause.rings(PAUSE) => Ok(false),
+            };
+            if filled? {
                 return Ok(Load::Piped(pipe.insert(held)));
             }
         }
@@ -157,7 +167,7 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
     }
 
     /// Writes a whole load, as slowly as the destination takes it.
-    async fn carry(&self, mut load: Load<'_>) -> Result<(), Undelivered> {
+    async fn carry(&self, mut load: Load<'_>, watch: &mut Alarm) -> Result<(), Undelivered> {
         self.course.touch();
         // While the destination takes nothing, nobody reads the source: a break of
         // it has to be asked for, or a connection without an idle time stays for ever.
@@ -173,7 +183,7 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
                     }
                     Err(_) => return Err(Undelivered::Failed),
                 },
-                () = sleep(if lost.is_some() { LOOK } else { WATCH }) => {
+                () = watch.rings(if lost.is_some() { LOOK } else { WATCH }) => {
                     let progress = self.progress_of_destination();
                     if let Some((end, stall)) = &mut lost {
                         if stall.over(progress) {

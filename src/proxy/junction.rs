@@ -5,7 +5,7 @@
 //! processors waking that thread, twice for a request and its answer, was a quarter of
 //! an answer's time. And nothing is decided while bytes flow, nor when a clean end is
 //! answered by one. So both sides are joined as soon as they are there, and part at the
-//! first thing that wants a decision: an error, a receiver that stands still, an end
+//! first thing that wants a decision: an error, a receiver that takes nothing, an end
 //! after which the other side goes on. Then [`super::relay`] has them, with every byte
 //! that was under way in its place, for the rest of the connection.
 
@@ -58,7 +58,7 @@ pub trait Lender {
     /// When it has broken before.
     fn lend(&mut self) -> io::Result<OwnedFd>;
 
-    /// Takes the socket back; one that has come to both of its ends is closed.
+    /// Takes the socket back, if there is one.
     ///
     /// # Errors
     /// When the runtime does not have it; it is reset then.
@@ -68,8 +68,8 @@ pub trait Lender {
 /// A socket that others have used, and what its kernel told them: it tells a break once.
 #[derive(Debug)]
 pub struct Returned {
-    /// The socket.
-    pub socket: OwnedFd,
+    /// The socket, unless it has come to both of its ends: it is closed then.
+    pub socket: Option<OwnedFd>,
     /// What who read it was told.
     pub reading: Option<io::ErrorKind>,
     /// What who wrote it was told.
@@ -155,7 +155,7 @@ impl<'a, M: Stream, L: Stream> Junction<'a, M, L> {
                     return Some(());
                 };
                 let _ = lender.take_back(Returned {
-                    socket,
+                    socket: Some(socket),
                     reading: None,
                     writing: None,
                     ended: [None; 2],
@@ -184,7 +184,13 @@ impl<'a, M: Stream, L: Stream> Junction<'a, M, L> {
         let Ok(returned) = parted.await else {
             return;
         };
-        tracing::debug!(?returned, "parted");
+        let Returned {
+            reading,
+            writing,
+            ended,
+            ..
+        } = &returned;
+        tracing::debug!(?reading, ?writing, ?ended, "a lent socket is back");
         self.told = Some(returned.moved);
         for ended in returned.ended.into_iter().flatten() {
             let source = match ended {

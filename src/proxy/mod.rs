@@ -19,7 +19,7 @@
 //! | `connection` | the life of one connection |
 //! | `opening` | what the peer says first, the dial, and what the peer is told |
 //! | `dial` | the tries of one dial and their budget |
-//! | `relay`, `limits`, `direction`, `course`, `side`, `summary` | the bytes, both ways, and how they end |
+//! | `relay`, `limits`, `direction`, `course`, `alarm`, `side`, `summary` | the bytes, both ways, and how they end |
 //! | `junction` | bytes that the Go half moves by itself, as long as they flow |
 //! | `pipe` | bulk that passes from socket to socket inside the kernel |
 //! | `failpoint` | a panic on purpose, in debug builds |
@@ -51,6 +51,7 @@ pub mod tls;
 pub mod udp;
 
 mod accept;
+mod alarm;
 mod connection;
 mod course;
 mod direction;

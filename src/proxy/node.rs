@@ -210,7 +210,7 @@ impl Mover for NodeStream {
     }
 
     fn moved(&self) -> Moved {
-        // An id that is gone was aborted with its node: nobody asks for more.
+        // An id that is gone was aborted with its node, and with it what it knew.
         self.0.end().map_or_else(
             |_| Moved::default(),
             |end| Moved {

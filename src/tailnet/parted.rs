@@ -14,8 +14,8 @@ pub(super) const WORDS: usize = 28;
 /// break once.
 #[derive(Debug)]
 pub struct Parted {
-    /// The socket.
-    pub socket: OwnedFd,
+    /// The socket, unless it has come to both of its ends: it is closed then.
+    pub socket: Option<OwnedFd>,
     /// What who read it was told.
     pub reading: Option<io::ErrorKind>,
     /// What who wrote it was told.
@@ -39,8 +39,9 @@ pub enum Ended {
 }
 
 impl Parted {
-    /// With the words at a junction's end, as the header has them.
-    pub(super) fn new(mut words: &[u8], socket: OwnedFd) -> Self {
+    /// With the words at a junction's end, as the header has them; `None` when the socket
+    /// is missing.
+    pub(super) fn new(mut words: &[u8], socket: Option<OwnedFd>) -> Option<Self> {
         let [reading, writing, ends] = [(); 3].map(|()| words.get_u32());
         let [incoming_bytes, outgoing_bytes] = [(); 2].map(|()| words.get_u64());
         let kind = |errno: u32| match i32::try_from(errno) {
@@ -53,13 +54,14 @@ impl Parted {
         if ends & sys::ENDED_OUTGOING_FIRST != 0 {
             ended.reverse();
         }
-        Self {
+        let over = incoming.is_some() && outgoing.is_some();
+        (over || socket.is_some()).then(|| Self {
             socket,
             reading: kind(reading),
             writing: kind(writing),
             ended,
             incoming: incoming_bytes,
             outgoing: outgoing_bytes,
-        }
+        })
     }
 }

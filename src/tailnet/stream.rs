@@ -131,7 +131,7 @@ impl Stream {
     }
 
     /// Waits until something else than bytes has come, and gives the socket back: from
-    /// then on both directions go on here.
+    /// then on both directions go on here. After both ends there is none to give back.
     ///
     /// # Errors
     ///
@@ -148,8 +148,9 @@ impl Stream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 received => {
                     self.way = Way::Here;
-                    if let (WORDS, Some(socket)) = received? {
-                        let parted = Parted::new(&words, socket);
+                    if let (WORDS, socket) = received?
+                        && let Some(parted) = Parted::new(&words, socket)
+                    {
                         self.read_eof |= parted.ended.contains(&Some(Ended::Incoming));
                         self.shut_down |= parted.ended.contains(&Some(Ended::Outgoing));
                         self.claim.given_up = self.finished();

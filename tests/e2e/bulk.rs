@@ -89,7 +89,7 @@ fn bulk_behind_the_other_sides_end_passes_inside_the_kernel_and_leaves_nothing_b
     let at_rest = pipe_ends(node.pid());
     client.shutdown(Shutdown::Write).expect("half-closing");
     assert_eq!(socket::end_of(&mut &served).expect("an end"), 0);
-    node.wait_for_text("parted");
+    node.wait_for_text("a lent socket is back");
 
     carries(&served, &client, 48 * MIB, 1, || {
         eventually("bulk passes by a pipe", PATIENCE, || {

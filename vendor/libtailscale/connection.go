@@ -68,11 +68,14 @@ func newConnection(n *node, box *mailbox, conn net.Conn) (*connection, error) {
 
 // claim makes the socket pair and starts the two directions.
 func (c *connection) claim() (int, error) {
-	fd, err := c.hold()
+	theirs, ours, err := socketPair()
 	if err != nil {
+		return -1, err // still announced: the caller may try again or abort it
+	}
+	if err := c.claimAs(theirs, ours); err != nil {
 		return -1, err
 	}
-	return fd, c.flow()
+	return theirs, nil
 }
 
 // hold makes the socket pair. Nothing flows until flow or join.
@@ -92,7 +95,11 @@ func (c *connection) claimAs(theirs int, ours *pairEnd) error {
 	if err := c.holdAs(theirs, ours); err != nil {
 		return err
 	}
-	return c.flow()
+	err := c.flow()
+	if err != nil {
+		syscall.Close(theirs) // aborted meanwhile, with this side's end
+	}
+	return err
 }
 
 // holdAs is hold with a pair, which it takes over.
@@ -170,10 +177,10 @@ func (c *connection) stop(end endState) {
 	c.mu.Unlock()
 
 	takeConnection(c.id)
-	c.endpoint.abort()
 	if junction != nil {
 		junction.part()
 	}
+	c.endpoint.abort()
 	if sock == nil {
 		c.box.forget(c.id)
 		close(c.settled)
@@ -288,11 +295,12 @@ func (c *connection) finish() {
 	if aborted {
 		return
 	}
-	if released {
-		takeConnection(c.id)
-	}
 	drain(sock)
 	sock.Close()
 	c.endpoint.close()
-	c.node.linger(c)
+	c.node.linger(c, func() {
+		if released {
+			takeConnection(c.id)
+		}
+	})
 }

@@ -33,7 +33,7 @@ type flow struct {
 	mu        sync.Mutex
 	sock      *pairEnd // this side's end once claimed
 	over      bool
-	kept      net.Buffers // framed datagrams from the tailnet, not yet taken by deliver
+	kept      [][]byte // framed datagrams from the tailnet, not yet taken by deliver
 	keptBytes int
 }
 
@@ -221,7 +221,7 @@ func (f *flow) deliver() {
 		f.kept, f.keptBytes = nil, 0
 		f.mu.Unlock()
 		if len(frames) > 0 {
-			if _, err := frames.WriteTo(f.sock); err != nil {
+			if _, err := f.sock.Write(bytes.Join(frames, nil)); err != nil {
 				return
 			}
 			continue

@@ -31,16 +31,18 @@ func awaitAcknowledged(ctx context.Context, done func() bool) bool {
 }
 
 // linger keeps a finished connection known to flush until the peer has
-// acknowledged its last byte.
-func (n *node) linger(c *connection) {
+// acknowledged its last byte. Its id is retired once it is known so.
+func (n *node) linger(c *connection, retire func()) {
 	acknowledged := func() bool { return c.unacknowledged() == 0 }
 	if acknowledged() {
+		retire()
 		return
 	}
 	n.mu.Lock()
 	n.lingering[c] = struct{}{}
 	n.mu.Unlock()
 	registry.lingering.Add(1)
+	retire()
 	defer func() {
 		n.mu.Lock()
 		delete(n.lingering, c)
@@ -54,12 +56,17 @@ func (n *node) linger(c *connection) {
 	}
 }
 
-// pending lists the connections that may hold bytes the peers do not have yet.
+// pending lists the connections that may hold bytes the peers do not have yet: first those
+// with an id, since one that ends meanwhile is among the lingering before it has none.
 func (n *node) pending() []*connection {
+	found := make(map[*connection]struct{})
+	for _, c := range connectionsOf(n) {
+		found[c] = struct{}{}
+	}
 	n.mu.Lock()
-	found := slices.Collect(maps.Keys(n.lingering))
-	n.mu.Unlock()
-	return append(found, connectionsOf(n)...)
+	defer n.mu.Unlock()
+	maps.Copy(found, n.lingering)
+	return slices.Collect(maps.Keys(found))
 }
 
 // flush waits until all that was written to the node's connections has been

@@ -28,9 +28,9 @@ import (
 // byte under way. What becomes of a connection that broke is the caller's alone to know.
 
 const (
-	// standstill is how long a receiver may take nothing. A loss of packets is mended in
-	// less, mostly; and a caller has to look after a receiver that stops for longer,
-	// since nobody reads the sender meanwhile, who may have gone.
+	// standstill is how long a receiver that has no room may take nothing. A loss of
+	// packets is mended in less, mostly; and a caller has to look after a receiver that
+	// stops for longer, since nobody reads the sender meanwhile, who may have gone.
 	standstill = 2 * time.Second
 
 	// answerLimit is how long one side may go on after the other's end. Most connections are
@@ -107,9 +107,13 @@ type passed struct {
 }
 
 func (j *junction) passed() passed {
-	p := passed{incoming: j.incoming.moved.Load(), outgoing: j.outgoing.moved.Load()}
-	j.socket.Control(func(fd uintptr) { p.unacknowledged = unsent(int(fd)) })
-	return p
+	return passed{j.incoming.moved.Load(), j.outgoing.moved.Load(), j.unsent()}
+}
+
+// unsent is what the socket has taken and its other end has not acknowledged.
+func (j *junction) unsent() (bytes uint64) {
+	j.socket.Control(func(fd uintptr) { bytes = unsent(int(fd)) })
+	return bytes
 }
 
 // run moves bytes until something else happens, and then gives the socket back with
@@ -132,13 +136,16 @@ func (j *junction) run() (left remains) {
 	told = binary.BigEndian.AppendUint64(told, j.incoming.moved.Load())
 	told = binary.BigEndian.AppendUint64(told, j.outgoing.moved.Load())
 	left.ended = j.ended
+	// There is room for it. A caller that has gone is met by the pumps.
 	if j.ended&endedBoth == endedBoth {
 		j.c.nobodyAsks()
+		onDescriptor(j.file, func(fd int) error {
+			return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
+		})
+		j.c.sock.Write(told)
+	} else if err := onDescriptor(j.file, func(fd int) error { return j.c.sock.pass(told, fd) }); err != nil {
+		logf("giving a socket back: %v", err)
 	}
-	j.socket.Control(func(fd uintptr) {
-		// There is room for it. A caller that has gone is met by the pumps.
-		j.c.sock.pass(told, int(fd))
-	})
 	j.file.Close()
 	return left
 }
@@ -164,7 +171,7 @@ func (j *junction) isParted() bool {
 func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
 	ready, done := j.c.endpoint.notify(waiter.ReadableEvents)
 	defer done()
-	stall := stallWatch{j: j}
+	stall := stallWatch{j: j, left: j.unsent}
 	defer stall.end()
 	for !j.isParted() {
 		buf := buffers.Get().(*[pumpBuffer]byte)
@@ -186,7 +193,11 @@ func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
 			case <-j.parted:
 			}
 		default:
-			if j.c.endpoint.failed() || !j.end(endedIncoming) {
+			if j.c.endpoint.failed() {
+				j.c.verdict(err) // told once too, and the other direction may ask
+				return nil, err
+			}
+			if !j.end(endedIncoming) {
 				return nil, err
 			}
 			return nil, nil
@@ -216,6 +227,9 @@ func (j *junction) passEnd(direction cleanEnds) bool {
 	defer j.mu.Unlock()
 	if j.writeFailed != 0 {
 		return false // the kernel has told that it is none, and not to who reads
+	}
+	if incoming, outgoing := j.c.ends(); incoming > stateClean || outgoing > stateClean {
+		return false // an abort leaves nothing to be read, which looks like an end
 	}
 	if direction == endedIncoming {
 		var failed error
@@ -277,7 +291,7 @@ func (j *junction) write(fd int, buf []byte) (int, error) {
 
 // moveOutgoing returns what it took and could not pass on, and the stack's last word.
 func (j *junction) moveOutgoing() ([]byte, tcpip.Error) {
-	stall := stallWatch{j: j}
+	stall := stallWatch{j: j, left: j.c.endpoint.queued}
 	defer stall.end()
 	for !j.isParted() {
 		buf, n, err := j.c.take(j.socket)
@@ -290,7 +304,10 @@ func (j *junction) moveOutgoing() ([]byte, tcpip.Error) {
 			return nil, nil
 		}
 		left, failed := j.c.endpoint.write(buf[:n], &stall)
-		j.outgoing.count(n - len(left))
+		if failed != nil {
+			n -= len(left) // the rest is delivered, if not here
+		}
+		j.outgoing.count(n)
 		left = slices.Clone(left)
 		buffers.Put(buf)
 		j.c.inHand.Store(int64(len(left)))
@@ -304,30 +321,53 @@ func (j *junction) moveOutgoing() ([]byte, tcpip.Error) {
 	return nil, nil
 }
 
-// stallWatch ends a junction when one direction has no room for too long.
+// stallWatch ends a junction when a receiver that has no room takes nothing for too long.
 type stallWatch struct {
-	j       *junction
+	j    *junction
+	left func() uint64 // what it has still to take
+
+	mu      sync.Mutex
 	timer   *time.Timer
-	running bool
+	waiting bool
+	seen    uint64
 }
 
 func (w *stallWatch) begin() {
-	switch {
-	case w.running:
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting {
 		return
-	case w.timer == nil:
-		w.timer = time.AfterFunc(standstill, w.j.part)
-	default:
+	}
+	w.waiting, w.seen = true, w.left()
+	if w.timer == nil {
+		w.timer = time.AfterFunc(standstill, w.look)
+	} else {
 		w.timer.Reset(standstill)
 	}
-	w.running = true
 }
 
 func (w *stallWatch) end() {
-	if w.running {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting {
 		w.timer.Stop()
-		w.running = false
+		w.waiting = false
 	}
+}
+
+func (w *stallWatch) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.waiting {
+		return
+	}
+	left := w.left()
+	if left >= w.seen {
+		w.j.part()
+		return
+	}
+	w.seen = left
+	w.timer.Reset(standstill)
 }
 
 // wait waits for room, and reports whether there may be some. A nil watch has no end.

@@ -87,6 +87,18 @@ func (j *joint) parted(t *testing.T) (reading, writing syscall.Errno, ended clea
 	if err != nil || n != len(words) {
 		t.Fatalf("waiting for the words: %d bytes, %v", n, err)
 	}
+	word := func(i int) uint32 { return binary.BigEndian.Uint32(words[4*i:]) }
+	told := passed{binary.BigEndian.Uint64(words[12:]), binary.BigEndian.Uint64(words[20:]), 0}
+	if total := (passed{atomic.LoadUint64(&j.incoming), atomic.LoadUint64(&j.outgoing), 0}); told != total {
+		t.Errorf("told of %v, counted %v", told, total)
+	}
+	reading, writing, ended = syscall.Errno(word(0)), syscall.Errno(word(1)), cleanEnds(word(2))
+	if ended&endedBoth == endedBoth {
+		if size != 0 {
+			t.Error("a socket that is over came back")
+		}
+		return reading, writing, ended
+	}
 	messages, err := syscall.ParseSocketControlMessage(rights[:size])
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages with the words, %v", len(messages), err)
@@ -96,11 +108,7 @@ func (j *joint) parted(t *testing.T) (reading, writing syscall.Errno, ended clea
 		t.Fatalf("%d descriptors with the words, %v", len(sockets), err)
 	}
 	j.lent = sockets[0]
-	if told := (passed{binary.BigEndian.Uint64(words[12:]), binary.BigEndian.Uint64(words[20:]), 0}); told.incoming != atomic.LoadUint64(&j.incoming) || told.outgoing != atomic.LoadUint64(&j.outgoing) {
-		t.Errorf("told of %v, counted %d and %d", told, j.incoming, j.outgoing)
-	}
-	word := func(i int) uint32 { return binary.BigEndian.Uint32(words[4*i:]) }
-	return syscall.Errno(word(0)), syscall.Errno(word(1)), cleanEnds(word(2))
+	return reading, writing, ended
 }
 
 // answers has a few bytes pass to the tailnet.

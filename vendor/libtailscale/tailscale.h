@@ -37,14 +37,15 @@
  * Junction. tailport_hold takes a connection as tailport_claim does, but nothing
  * flows. tailport_flow then makes it one that was claimed; tailport_join gives this
  * side a connected stream socket (non-blocking), and bytes pass between that and the
- * tailnet without the caller, and clean ends. At both ends, at the first error or
- * standstill, or a second after an end that the other side does not answer with its
- * own, the socket comes back, on the connection's descriptor, with a message of 28
- * bytes (SCM_RIGHTS): the errno that reading the socket gave, the one that writing it
+ * tailnet without the caller, and clean ends. At the first error or standstill, or a
+ * second after an end that the other side does not answer with its own, the socket
+ * comes back, on the connection's descriptor, with a message of 28 bytes (SCM_RIGHTS).
+ * After both ends the message comes alone: the socket is closed, in the ordinary way,
+ * and the id is retired. The message is the errno that reading the socket gave, the one that writing it
  * gave, or 0, and the ends that were passed on (enum tailport_ended), each as a 32-bit
  * big-endian number; then how many bytes came from the tailnet, and how many went
- * there, as 64-bit ones. What the kernel told once it does not tell again. After both
- * ends the id need not be released. From then on it is a connection that was claimed,
+ * there, as 64-bit ones. What the kernel told once it does not tell again. From then on
+ * it is a connection that was claimed,
  * and no byte is missing or out of order: what the socket had not taken comes first,
  * and what was read of it is still delivered. Until then,
  * and as long as it is held, the caller does nothing with the connection's descriptor
@@ -127,8 +128,8 @@ struct tailport_end {
 	int32_t incoming;
 	/* enum tailport_end_state of the direction to the tailnet. */
 	int32_t outgoing;
-	/* Bytes written to the connection's descriptor that the peer's TCP has not
-	 * acknowledged, wherever they are; 0 once nothing more can be delivered. */
+	/* Bytes written to the connection's descriptor, or come through a junction, that
+	 * the peer's TCP has not acknowledged; 0 once nothing more can be delivered. */
 	uint64_t unacknowledged;
 	/* Bytes that a junction has moved from and to the tailnet. */
 	uint64_t joined_incoming;

@@ -113,6 +113,9 @@ impl Socket {
 
 impl Lender for KernelStream {
     fn lend(&mut self) -> io::Result<OwnedFd> {
+        if let Some(kind) = self.broken {
+            return Err(kind.into());
+        }
         let lent = Socket::Lent(self.socket.sort());
         match mem::replace(&mut self.socket, lent) {
             Socket::Tcp(socket) => {
@@ -129,20 +132,17 @@ impl Lender for KernelStream {
         if let Some(kind) = returned.reading.or(returned.writing) {
             self.write_failed(kind);
         }
-        let over = returned.ended.iter().all(Option::is_some);
-        match self.socket.sort() {
-            // Nothing will be asked of the runtime any more.
-            Sort::Tcp if over => SockRef::from(&returned.socket).set_linger(None)?,
-            Sort::Unix if over => {}
+        let Some(socket) = returned.socket else {
+            return Ok(());
+        };
+        self.socket = match self.socket.sort() {
             Sort::Tcp => {
-                let socket = TcpStream::from_std(returned.socket.into())?;
+                let socket = TcpStream::from_std(socket.into())?;
                 SockRef::from(&socket).set_linger(None)?;
-                self.socket = Socket::Tcp(socket);
+                Socket::Tcp(socket)
             }
-            Sort::Unix => {
-                self.socket = Socket::Unix(UnixStream::from_std(returned.socket.into())?);
-            }
-        }
+            Sort::Unix => Socket::Unix(UnixStream::from_std(socket.into())?),
+        };
         Ok(())
     }
 }

@@ -64,10 +64,36 @@ async fn a_junction_ends_with_words_and_the_socket_before_what_is_left() {
     here.read_exact(&mut left).await.unwrap();
     assert_eq!(&left, b"left");
     drop(lent);
-    StdUnixStream::from(socket).write_all(b"back").unwrap();
+    StdUnixStream::from(socket.unwrap())
+        .write_all(b"back")
+        .unwrap();
     let mut back = String::new();
     world.read_to_string(&mut back).unwrap();
     assert_eq!(back, "back");
+}
+
+#[tokio::test]
+async fn a_junction_that_came_to_both_ends_has_no_socket_to_give_back() {
+    let (mut there, mut here) = stream();
+    here.way = Way::Joined;
+    let mut words = [0; WORDS];
+    words[11] = 1 | 2;
+    there.write_all(&words).await.unwrap();
+    let parted = std::future::poll_fn(|cx| here.poll_parted(cx))
+        .await
+        .unwrap();
+    assert!(parted.socket.is_none());
+    assert!(here.finished());
+}
+
+#[tokio::test]
+async fn a_socket_that_is_missing_is_an_error() {
+    let (mut there, mut here) = stream();
+    here.way = Way::Joined;
+    there.write_all(&[0; WORDS]).await.unwrap();
+    let parted = std::future::poll_fn(|cx| here.poll_parted(cx)).await;
+    assert!(parted.is_err());
+    assert!(!here.finished());
 }
 
 #[tokio::test]
