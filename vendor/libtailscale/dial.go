@@ -130,21 +130,28 @@ func (n *node) running(ctx context.Context) (*local.Client, error) {
 	return client, nil
 }
 
-// runningFor is how long the backend's word that it runs is believed. Asking it takes as
-// long as all else that a dial does, and a dial that finds it stopped fails too, later.
+// runningFor is how long the backend's word that it runs is believed, unless a watch hears
+// of another state. Asking takes as long as all else that a dial does; a dial that finds
+// the backend stopped fails too, when its time is over.
 const runningFor = time.Second
+
+// runningWord is when the backend said that it runs, and how many changes of its state had
+// been heard of by then.
+type runningWord struct {
+	at      time.Time
+	changes uint64
+}
 
 // stillRunning is running for a dial.
 func (n *node) stillRunning(ctx context.Context) error {
-	if asked := n.runningAt.Load(); asked != nil && time.Since(*asked) < runningFor {
+	now := runningWord{time.Now(), n.stateChanges.Load()}
+	if word := n.saidRunning.Load(); word != nil && word.changes == now.changes && now.at.Sub(word.at) < runningFor {
 		return nil
 	}
-	now := time.Now()
 	if _, err := n.running(ctx); err != nil {
-		n.runningAt.Store(nil)
 		return err
 	}
-	n.runningAt.Store(&now)
+	n.saidRunning.Store(&now)
 	return nil
 }
 

@@ -67,7 +67,8 @@ type node struct {
 
 	services services
 
-	runningAt atomic.Pointer[time.Time] // when the backend last said that it runs
+	saidRunning  atomic.Pointer[runningWord]
+	stateChanges atomic.Uint64 // of the backend, as far as a watch has heard of them
 
 	mu        sync.Mutex
 	lingering map[*connection]struct{}

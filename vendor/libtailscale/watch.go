@@ -48,6 +48,7 @@ func (n *node) watch(ctx context.Context, m *mailbox) error {
 		}
 		if notify.State != nil && notify.State.String() != last.state {
 			last.state = notify.State.String()
+			n.stateChanges.Add(1)
 			news = append(news, stateMessage{Type: "state", State: last.state})
 		}
 		if url := notify.BrowseToURL; url != nil && *url != last.url {
