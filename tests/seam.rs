@@ -144,6 +144,7 @@ async fn dials_cancelled_from_many_tasks() {
     let dialer = node.dialer();
     let tasks: Vec<_> = (0..50)
         .map(|_| {
+            let dialer = dialer.clone();
             tokio::spawn(async move {
                 let dial = dialer.dial("100.64.0.1:22", PATIENCE);
                 // Cancelled, or refused because the node does not run: never made.

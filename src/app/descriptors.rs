@@ -8,8 +8,8 @@ use super::failure::Failure;
 use crate::admin::CLIENTS;
 use crate::exit::Exit;
 
-/// Descriptors of one connection: its kernel socket and both ends of the socket
-/// pair that joins the two halves.
+/// Descriptors of one connection: its kernel socket and, unless its bytes just flow, both
+/// ends of the socket pair that joins the two halves. Any may come to need them.
 const PER_CONNECTION: u64 = 3;
 
 /// Descriptors besides connections, with room to spare: a running node holds

@@ -59,10 +59,7 @@ pub trait Lender {
     fn lend(&mut self) -> io::Result<OwnedFd>;
 
     /// Takes the socket back, if there is one.
-    ///
-    /// # Errors
-    /// When the runtime does not have it; it is reset then.
-    fn take_back(&mut self, returned: Returned) -> io::Result<()>;
+    fn take_back(&mut self, returned: Returned);
 }
 
 /// A socket that others have used, and what its kernel told them: it tells a break once.
@@ -75,7 +72,7 @@ pub struct Returned {
     /// What who wrote it was told.
     pub writing: Option<io::ErrorKind>,
     /// The clean ends that were passed on, in their order.
-    pub ended: [Option<Ended>; 2],
+    pub ended: Vec<Ended>,
     /// What was moved.
     pub moved: Moved,
 }
@@ -154,11 +151,11 @@ impl<'a, M: Stream, L: Stream> Junction<'a, M, L> {
                 let Some(socket) = kept else {
                     return Some(());
                 };
-                let _ = lender.take_back(Returned {
+                lender.take_back(Returned {
                     socket: Some(socket),
                     reading: None,
                     writing: None,
-                    ended: [None; 2],
+                    ended: Vec::new(),
                     moved: Moved::default(),
                 });
                 None
@@ -192,7 +189,7 @@ impl<'a, M: Stream, L: Stream> Junction<'a, M, L> {
         } = &returned;
         tracing::debug!(?reading, ?writing, ?ended, "a lent socket is back");
         self.told = Some(returned.moved);
-        for ended in returned.ended.into_iter().flatten() {
+        for &ended in &returned.ended {
             let source = match ended {
                 Ended::Incoming => {
                     self.mover.read_to_its_end();

@@ -1,6 +1,7 @@
-//! Sockets of this machine: TCP listeners, unix ones, and the streams of both
-//! sides.
+//! Sockets of this machine: TCP listeners, unix ones, the streams of both sides, and
+//! connects that the kernel answers at once.
 
+mod connect;
 mod stream;
 mod unix;
 
@@ -13,6 +14,7 @@ use std::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
+pub(super) use self::connect::connect;
 pub use self::{
     stream::KernelStream,
     unix::{Access, UnixIncoming, UnixListener},
@@ -134,6 +136,6 @@ impl Incoming for KernelIncoming {
     }
 
     fn refuse(self) {
-        stream::reset(self.stream);
+        stream::reset(&self.stream);
     }
 }

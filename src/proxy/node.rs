@@ -168,7 +168,7 @@ impl Stream for NodeStream {
     }
 
     fn socket(&self) -> Option<Socket<'_>> {
-        Some(Socket::Unix(self.0.socket()))
+        self.0.socket().map(Socket::Unix)
     }
 
     fn mover(&mut self) -> Option<&mut dyn Mover> {
@@ -200,12 +200,7 @@ impl Mover for NodeStream {
                 outgoing: parted.outgoing,
                 unacknowledged: 0,
             },
-            ended: parted.ended.map(|ended| {
-                ended.map(|direction| match direction {
-                    tailnet::Ended::Incoming => Ended::Incoming,
-                    tailnet::Ended::Outgoing => Ended::Outgoing,
-                })
-            }),
+            ended: parted.ended.into_iter().map(Ended::from).collect(),
         })
     }
 
@@ -219,6 +214,15 @@ impl Mover for NodeStream {
                 outgoing: end.joined_outgoing,
             },
         )
+    }
+}
+
+impl From<tailnet::Ended> for Ended {
+    fn from(direction: tailnet::Ended) -> Self {
+        match direction {
+            tailnet::Ended::Incoming => Self::Incoming,
+            tailnet::Ended::Outgoing => Self::Outgoing,
+        }
     }
 }
 

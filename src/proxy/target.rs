@@ -12,15 +12,13 @@ use std::{
 };
 
 use rustix::io::Errno;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
-};
+use socket2::SockRef;
+use tokio::time::{Instant, timeout};
 
 pub use self::{local::LocalTarget, unix::UnixTarget};
 use super::{
     endpoint::{Dial, DialError, DialErrorKind},
-    kernel::{Keepalive, KernelStream},
+    kernel::{Keepalive, KernelStream, connect},
     origin::Origin,
     resolve::Resolver,
 };
@@ -55,7 +53,7 @@ impl KernelTarget {
         let error = |error: io::Error| {
             DialError::new(kind_of(&error), format!("dialing {address}: {error}"))
         };
-        let socket = timeout(share, TcpStream::connect(address))
+        let socket = timeout(share, connect(address))
             .await
             .map_err(|_| {
                 let detail = format!("dialing {address}: no answer in {share:.1?}");
@@ -63,10 +61,11 @@ impl KernelTarget {
             })?
             .map_err(error)?;
         // A dial of a free local port may meet its own source port and connect to itself.
-        if socket.local_addr().is_ok_and(|local| local == address) {
+        let itself = SockRef::from(&socket).local_addr();
+        if itself.is_ok_and(|local| local.as_socket() == Some(address)) {
             return Err(error(io::ErrorKind::ConnectionRefused.into()));
         }
-        KernelStream::tcp(socket, self.keepalive).map_err(error)
+        KernelStream::connected(socket, self.keepalive).map_err(error)
     }
 }
 

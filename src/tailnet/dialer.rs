@@ -9,20 +9,22 @@ use super::flow::Flow;
 use super::mailbox::Mailbox;
 use super::message::{Announced, Dial};
 use super::options::milliseconds;
+use super::partings::Partings;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
 
 /// Dials over a node, from any task. A copy does not keep the node: once it is
 /// closed every dial fails with the kind `closed`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Dialer {
     handle: NodeHandle,
+    partings: Partings,
 }
 
 impl Dialer {
     /// A dialer over a node; see [`super::Node::dialer`].
-    pub(super) fn new(handle: NodeHandle) -> Self {
-        Self { handle }
+    pub(super) fn new(handle: NodeHandle, partings: Partings) -> Self {
+        Self { handle, partings }
     }
 
     /// Connects to `host:port`, by MagicDNS name or address, within `timeout`. A
@@ -36,7 +38,8 @@ impl Dialer {
     ///
     /// Safe: the dial is cancelled, and a connection made meanwhile is reset.
     pub async fn dial(&self, address: &str, timeout: Duration) -> Result<Stream, Error> {
-        self.dial_as(c"tcp", address, timeout, Stream::claim).await
+        let claim = |announced: &Announced| Stream::claim(announced, &self.partings);
+        self.dial_as(c"tcp", address, timeout, claim).await
     }
 
     /// Makes a UDP flow to `host:port`, by MagicDNS name or address, within

@@ -7,6 +7,7 @@ use super::connection::ConnectionId;
 use super::error::Error;
 use super::flow::Flow;
 use super::listener::{Incoming, Listener};
+use super::partings::Partings;
 use super::sys::NodeHandle;
 
 /// A UDP port of the node that peers can reach.
@@ -20,8 +21,12 @@ pub struct FlowListener {
 
 impl FlowListener {
     /// Opens a port; see [`super::Node::listen_udp`].
-    pub(super) async fn open(node: NodeHandle, port: u16) -> Result<Self, Error> {
-        let listener = Listener::open(node, c"udp", format!(":{port}")).await?;
+    pub(super) async fn open(
+        node: NodeHandle,
+        partings: &Partings,
+        port: u16,
+    ) -> Result<Self, Error> {
+        let listener = Listener::open(node, partings, c"udp", format!(":{port}")).await?;
         Ok(Self { listener })
     }
 

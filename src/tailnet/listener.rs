@@ -8,6 +8,7 @@ use super::connection::ConnectionId;
 use super::error::{Error, ErrorKind};
 use super::mailbox::Mailbox;
 use super::message::{Announced, Listen};
+use super::partings::Partings;
 use super::protocol::ProtocolError;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
@@ -19,6 +20,7 @@ use super::sys::{self, NodeHandle};
 #[derive(Debug)]
 pub struct Listener {
     mailbox: Mailbox<Listen>,
+    partings: Partings,
     address: String,
 }
 
@@ -26,6 +28,7 @@ impl Listener {
     /// Opens a port; see [`super::Node::listen`] and [`super::Node::listen_service`].
     pub(super) async fn open(
         node: NodeHandle,
+        partings: &Partings,
         network: &CStr,
         address: String,
     ) -> Result<Self, Error> {
@@ -34,7 +37,11 @@ impl Listener {
         let fd = sys::listen(node, network, &address).map_err(failed())?;
         let mut mailbox = Mailbox::new(fd).map_err(failed())?;
         match mailbox.answer().await? {
-            Listen::Listening { address } => Ok(Self { mailbox, address }),
+            Listen::Listening { address } => Ok(Self {
+                mailbox,
+                partings: partings.clone(),
+                address,
+            }),
             Listen::Error(failure) => Err(failure.into()),
             Listen::Accepted(_) => Err(out_of_turn("accepted")),
         }
@@ -58,6 +65,7 @@ impl Listener {
         match self.mailbox.next().await {
             Some(Ok(Listen::Accepted(announced))) => Ok(Incoming {
                 announced,
+                partings: self.partings.clone(),
                 claimed: false,
             }),
             Some(Ok(Listen::Error(failure))) => Err(Error::from(failure).into()),
@@ -86,6 +94,7 @@ fn out_of_turn(kind: &'static str) -> Error {
 #[derive(Debug)]
 pub struct Incoming {
     announced: Announced,
+    partings: Partings,
     claimed: bool,
 }
 
@@ -109,11 +118,11 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// `EMFILE` and its like when there is no descriptor to be had, `EBADF` when
-    /// the connection has ended or the listener has been dropped. The connection is
-    /// reset in each case.
+    /// `EBADF` when the connection has ended or the listener has been dropped. The
+    /// connection is reset then.
     pub fn claim(self) -> io::Result<Stream> {
-        self.claim_as(Stream::claim)
+        let partings = self.partings.clone();
+        self.claim_as(|announced| Stream::claim(announced, &partings))
     }
 
     /// Takes it as what it is.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::certificate::Certificate;
 use super::connection::ConnectionId;
 use super::error::Failure;
+use super::parted::Ended;
 use super::peer::{Own, Peer, WhoIs};
 
 /// The messages of one mailbox.
@@ -42,6 +43,7 @@ mailbox!(
     ["state", "login", "node", "health", "peers", "error"]
 );
 mailbox!(Listen, "listen", ["listening", "accepted", "error"]);
+mailbox!(Partings, "partings", ["parted"]);
 mailbox!(Dial, "dial", ["dialed", "error"]);
 mailbox!(WhoIsAnswer, "whois", ["whois", "error"]);
 mailbox!(StatusAnswer, "status", ["own", "peer", "complete", "error"]);
@@ -79,6 +81,12 @@ pub(crate) enum Listen {
     Listening { address: String },
     Accepted(Announced),
     Error(Failure),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Partings {
+    Parted(Parting),
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -155,6 +163,29 @@ pub(crate) struct Announced {
     pub(crate) id: ConnectionId,
     pub(crate) remote: SocketAddr,
     pub(crate) local: SocketAddr,
+}
+
+/// The end of a connection's junction.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Parting {
+    pub(crate) id: ConnectionId,
+    /// The clean ends that were passed on, in their order.
+    pub(crate) ended: Vec<Ended>,
+    /// The errno that who read the socket was told, or 0.
+    pub(crate) reading: i32,
+    /// The errno that who wrote it was told, or 0.
+    pub(crate) writing: i32,
+    pub(crate) incoming: u64,
+    pub(crate) outgoing: u64,
+}
+
+impl Parting {
+    /// Whether both directions came to their ends: the socket is closed, and the id retired.
+    pub(crate) fn is_over(&self) -> bool {
+        [Ended::Incoming, Ended::Outgoing]
+            .iter()
+            .all(|direction| self.ended.contains(direction))
+    }
 }
 
 /// Who the node is on its tailnet.

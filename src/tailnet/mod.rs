@@ -37,7 +37,7 @@ mod message;
 mod node;
 mod options;
 mod parted;
-mod passing;
+mod partings;
 mod peer;
 mod protocol;
 mod questions;

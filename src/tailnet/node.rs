@@ -10,6 +10,7 @@ use super::listener::Listener;
 use super::mailbox::Mailbox;
 use super::message::{Close, Closed, Flush, Flushed, Logout, NodeInfo, Start};
 use super::options::{NodeOptions, milliseconds};
+use super::partings::Partings;
 use super::questions::Questions;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
@@ -40,6 +41,7 @@ pub enum StartEvent {
 #[derive(Debug)]
 pub struct Node {
     handle: NodeHandle,
+    partings: Partings,
     closing: bool,
 }
 
@@ -59,8 +61,13 @@ impl Node {
     pub fn start(options: &NodeOptions) -> Result<(Self, Starting), Error> {
         let failed = || Error::call("starting the node");
         let (fd, handle) = sys::start(&options.to_json()?).map_err(failed())?;
+        let partings = Partings::open(handle).inspect_err(|_| {
+            // Nobody would hear of the end.
+            let _ = sys::close(handle);
+        });
         let node = Self {
             handle,
+            partings: partings.map_err(failed())?,
             closing: false,
         };
         Ok((
@@ -90,7 +97,7 @@ impl Node {
     ///
     /// Safe: a port opened meanwhile is closed again.
     pub async fn listen(&self, port: u16) -> Result<Listener, Error> {
-        Listener::open(self.handle, c"tcp", format!(":{port}")).await
+        Listener::open(self.handle, &self.partings, c"tcp", format!(":{port}")).await
     }
 
     /// Hosts a Tailscale Service, such as `svc:web`, and opens a TCP port on its
@@ -106,7 +113,8 @@ impl Node {
     ///
     /// Safe: what was opened meanwhile is closed again.
     pub async fn listen_service(&self, service: &str, port: u16) -> Result<Listener, Error> {
-        Listener::open(self.handle, c"tcp", format!("{service}:{port}")).await
+        let address = format!("{service}:{port}");
+        Listener::open(self.handle, &self.partings, c"tcp", address).await
     }
 
     /// Opens a UDP port of the node on all its tailnet addresses.
@@ -119,12 +127,12 @@ impl Node {
     ///
     /// Safe: a port opened meanwhile is closed again.
     pub async fn listen_udp(&self, port: u16) -> Result<FlowListener, Error> {
-        FlowListener::open(self.handle, port).await
+        FlowListener::open(self.handle, &self.partings, port).await
     }
 
     /// A dialer over this node, for tasks that do not own it.
     pub fn dialer(&self) -> Dialer {
-        Dialer::new(self.handle)
+        Dialer::new(self.handle, self.partings.clone())
     }
 
     /// Questions to this node, for tasks that do not own it.

@@ -1,14 +1,12 @@
-//! What the Go half says at the end of a junction, and gives back.
+//! A junction that has parted, and what it leaves.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
-use bytes::Buf;
+use serde::Deserialize;
 
+use super::message::Parting;
 use super::sys;
-
-/// How long it is, in bytes.
-pub(super) const WORDS: usize = 28;
 
 /// A lent socket at the end of its junction, and what its kernel told there: it tells a
 /// break once.
@@ -22,7 +20,7 @@ pub struct Parted {
     pub writing: Option<io::ErrorKind>,
     /// The clean ends that were passed on, in their order: a direction that came to one
     /// is over.
-    pub ended: [Option<Ended>; 2],
+    pub ended: Vec<Ended>,
     /// Bytes that came from the tailnet.
     pub incoming: u64,
     /// Bytes that went there.
@@ -30,7 +28,8 @@ pub struct Parted {
 }
 
 /// A direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// From the tailnet to the socket.
     Incoming,
@@ -39,29 +38,26 @@ pub enum Ended {
 }
 
 impl Parted {
-    /// With the words at a junction's end, as the header has them; `None` when the socket
-    /// is missing.
-    pub(super) fn new(mut words: &[u8], socket: Option<OwnedFd>) -> Option<Self> {
-        let [reading, writing, ends] = [(); 3].map(|()| words.get_u32());
-        let [incoming_bytes, outgoing_bytes] = [(); 2].map(|()| words.get_u64());
-        let kind = |errno: u32| match i32::try_from(errno) {
-            Ok(0) | Err(_) => None,
-            Ok(errno) => Some(io::Error::from_raw_os_error(errno).kind()),
+    /// Takes what a junction leaves.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no descriptor left for the socket, or the connection has been
+    /// aborted.
+    pub(super) fn take(parting: Parting) -> io::Result<Self> {
+        let socket = if parting.is_over() {
+            None
+        } else {
+            Some(sys::take_back(parting.id)?)
         };
-        let incoming = (ends & sys::ENDED_INCOMING != 0).then_some(Ended::Incoming);
-        let outgoing = (ends & sys::ENDED_OUTGOING != 0).then_some(Ended::Outgoing);
-        let mut ended = [incoming, outgoing];
-        if ends & sys::ENDED_OUTGOING_FIRST != 0 {
-            ended.reverse();
-        }
-        let over = incoming.is_some() && outgoing.is_some();
-        (over || socket.is_some()).then(|| Self {
+        let kind = |errno| (errno != 0).then(|| io::Error::from_raw_os_error(errno).kind());
+        Ok(Self {
             socket,
-            reading: kind(reading),
-            writing: kind(writing),
-            ended,
-            incoming: incoming_bytes,
-            outgoing: outgoing_bytes,
+            reading: kind(parting.reading),
+            writing: kind(parting.writing),
+            ended: parting.ended,
+            incoming: parting.incoming,
+            outgoing: parting.outgoing,
         })
     }
 }

@@ -2,19 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::connection::{ConnectionId, End};
 use super::message::Announced;
-use super::parted::{Ended, Parted, WORDS};
-use super::passing;
+use super::parted::{Ended, Parted};
+use super::partings::{Part, Partings};
 use super::sys;
 
 /// A TCP connection over the tailnet.
@@ -25,16 +25,16 @@ use super::sys;
 /// dropping any other resets the connection, so that a cancelled or panicking
 /// task never looks like a clean end to the peer.
 ///
-/// Bytes flow from the first read, write or shutdown on; until then a socket can be lent
-/// to them instead ([`Stream::join`]).
+/// Bytes flow from the first read, write or shutdown on, and then there is a descriptor
+/// for them; until then a socket can be lent to them instead ([`Stream::join`]).
 #[derive(Debug)]
 pub struct Stream {
     // Dropped in this order: the descriptor is closed before the id is released.
-    socket: UnixStream,
+    way: Way,
     claim: Claim,
+    partings: Partings,
     remote: SocketAddr,
     local: SocketAddr,
-    way: Way,
     read_eof: bool,
     shut_down: bool,
 }
@@ -42,12 +42,12 @@ pub struct Stream {
 /// Which way the bytes go.
 #[derive(Debug)]
 enum Way {
-    /// None yet.
+    /// None yet, or none any more.
     Held,
     /// Through a lent socket.
-    Joined,
+    Joined(Part),
     /// Through this stream.
-    Here,
+    Here(UnixStream),
 }
 
 /// The right to ask about an id; given up when dropped.
@@ -61,29 +61,26 @@ struct Claim {
 impl Stream {
     /// Claims an announced connection. Its mailbox must still be open. On an
     /// error the connection is left to the caller, who still holds its id.
-    pub(super) fn claim(announced: &Announced) -> io::Result<Self> {
-        let fd = sys::hold(announced.id)?;
-        let mut stream = Self::new(fd, announced)?;
-        stream.way = Way::Held;
-        Ok(stream)
+    pub(super) fn claim(announced: &Announced, partings: &Partings) -> io::Result<Self> {
+        sys::hold(announced.id)?;
+        Ok(Self::new(Way::Held, announced, partings))
     }
 
-    fn new(fd: OwnedFd, announced: &Announced) -> io::Result<Self> {
+    fn new(way: Way, announced: &Announced, partings: &Partings) -> Self {
         let &Announced { id, remote, local } = announced;
-        let socket = UnixStream::from_std(StdUnixStream::from(fd))?;
         let claim = Claim {
             id,
             given_up: false,
         };
-        Ok(Self {
-            socket,
+        Self {
+            way,
             claim,
+            partings: partings.clone(),
             remote,
             local,
-            way: Way::Here,
             read_eof: false,
             shut_down: false,
-        })
+        }
     }
 
     /// The connection's number, for logs.
@@ -101,10 +98,13 @@ impl Stream {
         self.local
     }
 
-    /// The socket that its bytes pass through. Only what this stream itself reads or
-    /// shuts down counts as an end that was seen.
-    pub fn socket(&self) -> &UnixStream {
-        &self.socket
+    /// The socket that its bytes pass through, if they flow here. Only what this stream
+    /// itself reads or shuts down counts as an end that was seen.
+    pub fn socket(&self) -> Option<&UnixStream> {
+        match &self.way {
+            Way::Here(socket) => Some(socket),
+            Way::Held | Way::Joined(_) => None,
+        }
     }
 
     /// Has bytes pass between the tailnet and `socket` without this side, as long as
@@ -125,8 +125,9 @@ impl Stream {
         if !matches!(self.way, Way::Held) {
             return Err(socket);
         }
+        let part = self.partings.of(self.claim.id);
         sys::join(self.claim.id, socket, incoming, outgoing)?;
-        self.way = Way::Joined;
+        self.way = Way::Joined(part);
         Ok(())
     }
 
@@ -136,42 +137,29 @@ impl Stream {
     /// # Errors
     ///
     /// When the connection was aborted, also with its node, or the process has no
-    /// descriptor left: the socket is closed.
+    /// descriptor left: the socket is closed with the connection.
     pub fn poll_parted(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Parted>> {
-        let mut words = [0; WORDS];
-        while matches!(self.way, Way::Joined) {
-            ready!(self.socket.poll_read_ready(cx))?;
-            let received = self.socket.try_io(Interest::READABLE, || {
-                passing::receive(self.socket.as_fd(), &mut words)
-            });
-            match received {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                received => {
-                    self.way = Way::Here;
-                    if let (WORDS, socket) = received?
-                        && let Some(parted) = Parted::new(&words, socket)
-                    {
-                        self.read_eof |= parted.ended.contains(&Some(Ended::Incoming));
-                        self.shut_down |= parted.ended.contains(&Some(Ended::Outgoing));
-                        self.claim.given_up = self.finished();
-                        return Poll::Ready(Ok(parted));
-                    }
-                }
-            }
-        }
-        Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
+        let Way::Joined(part) = &mut self.way else {
+            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+        };
+        let parting = ready!(part.poll(cx));
+        self.way = Way::Held;
+        let parted = Parted::take(parting?)?;
+        self.read_eof = parted.ended.contains(&Ended::Incoming);
+        self.shut_down = parted.ended.contains(&Ended::Outgoing);
+        self.claim.given_up = self.finished();
+        Poll::Ready(Ok(parted))
     }
 
-    /// Has bytes flow here, unless they do.
-    fn flow(&mut self) -> io::Result<()> {
-        match self.way {
-            Way::Here => Ok(()),
-            Way::Held => {
-                sys::flow(self.claim.id)?;
-                self.way = Way::Here;
-                Ok(())
-            }
-            Way::Joined => Err(io::ErrorKind::InvalidInput.into()),
+    /// The socket, once bytes flow here.
+    fn flow(&mut self) -> io::Result<Pin<&mut UnixStream>> {
+        if matches!(self.way, Way::Held) {
+            let socket = StdUnixStream::from(sys::flow(self.claim.id)?);
+            self.way = Way::Here(UnixStream::from_std(socket)?);
+        }
+        match &mut self.way {
+            Way::Here(socket) => Ok(Pin::new(socket)),
+            Way::Held | Way::Joined(_) => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
 
@@ -224,9 +212,8 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.flow()?;
         let room = buffer.remaining();
-        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        ready!(self.flow()?.poll_read(cx, buffer))?;
         if room > 0 && buffer.remaining() == room {
             self.read_eof = true;
         }
@@ -240,8 +227,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.flow()?;
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        self.flow()?.poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -249,23 +235,21 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.flow()?;
-        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+        self.flow()?.poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        true
     }
 
     /// A socket has nothing to flush.
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     /// Ends the outgoing direction after all that was written.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flow()?;
-        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        ready!(self.flow()?.poll_shutdown(cx))?;
         self.shut_down = true;
         Poll::Ready(Ok(()))
     }

@@ -22,11 +22,6 @@ use crate::ffi;
 /// The largest payload of a frame, in bytes.
 pub(crate) const FRAME_MAX: usize = ffi::TAILPORT_FRAME_MAX as usize;
 
-/// The clean ends that a junction has passed on.
-pub(crate) const ENDED_INCOMING: u32 = ffi::TAILPORT_ENDED_INCOMING;
-pub(crate) const ENDED_OUTGOING: u32 = ffi::TAILPORT_ENDED_OUTGOING;
-pub(crate) const ENDED_OUTGOING_FIRST: u32 = ffi::TAILPORT_ENDED_OUTGOING_FIRST;
-
 /// A node's handle. The Go half checks it in every call, so a stale one is an
 /// error and never another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +89,19 @@ pub(crate) fn claim(id: ConnectionId) -> io::Result<OwnedFd> {
     owned(unsafe { ffi::tailport_claim(id.0) })
 }
 
-pub(crate) fn hold(id: ConnectionId) -> io::Result<OwnedFd> {
+pub(crate) fn hold(id: ConnectionId) -> io::Result<()> {
     // SAFETY: the call checks the id itself.
-    owned(unsafe { ffi::tailport_hold(id.0) })
+    done(unsafe { ffi::tailport_hold(id.0) })
 }
 
-pub(crate) fn flow(id: ConnectionId) -> io::Result<()> {
+pub(crate) fn flow(id: ConnectionId) -> io::Result<OwnedFd> {
     // SAFETY: the call checks the id itself.
-    done(unsafe { ffi::tailport_flow(id.0) })
+    owned(unsafe { ffi::tailport_flow(id.0) })
+}
+
+pub(crate) fn partings(node: NodeHandle) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the handle itself.
+    owned(unsafe { ffi::tailport_partings(node.0) })
 }
 
 /// The socket comes back with an error.
@@ -121,6 +121,11 @@ pub(crate) fn join(
         }
         Err(_) => Err(socket),
     }
+}
+
+pub(crate) fn take_back(id: ConnectionId) -> io::Result<OwnedFd> {
+    // SAFETY: the call checks the id itself.
+    owned(unsafe { ffi::tailport_take_back(id.0) })
 }
 
 pub(crate) fn abort(id: ConnectionId) -> io::Result<()> {

@@ -80,6 +80,49 @@ fn bytes_pass_without_the_relay_and_both_ends_after_them() {
 }
 
 #[test]
+fn a_connection_takes_one_descriptor_until_the_relay_has_it() {
+    /// What the node opens and closes for itself meanwhile.
+    const OTHERS: usize = 10;
+
+    let target = socket::listen();
+    let node = stage::start(&stage::settings().expose(7000, socket::address(&target)));
+    let descriptors = || process::descriptors(node.pid()).expect("the process runs");
+    let at_rest = descriptors();
+    let connections: Vec<_> = (0..20)
+        .map(|_| {
+            let client = stage::peer().dial(node.at(7000));
+            (client, socket::accept(&target))
+        })
+        .collect();
+    let count = connections.len();
+    for (client, served) in &connections {
+        small(client, served);
+    }
+    eventually("each has one", PATIENCE, || {
+        descriptors() <= at_rest + count + OTHERS
+    });
+
+    for (client, served) in &connections {
+        client.shutdown(Shutdown::Write).expect("half-closing");
+        assert_eq!(socket::end_of(&mut &*served).expect("an end"), 0);
+    }
+    // An end that is not answered within a second comes to the relay.
+    eventually("each has three", PATIENCE, || {
+        for (client, served) in &connections {
+            small(served, client);
+        }
+        descriptors() + OTHERS >= at_rest + 3 * count
+    });
+    for (client, served) in &connections {
+        served.shutdown(Shutdown::Write).expect("half-closing");
+        assert_eq!(socket::end_of(&mut &*client).expect("an end"), 0);
+    }
+    eventually("all are given back", PATIENCE, || {
+        descriptors() <= at_rest + OTHERS
+    });
+}
+
+#[test]
 fn bulk_behind_the_other_sides_end_passes_inside_the_kernel_and_leaves_nothing_behind() {
     let target = socket::listen();
     let settings = stage::settings().set("TS_LOG", "tailport=debug");

@@ -67,17 +67,16 @@ fn exhaust(node: &Tailport) -> Rlimit {
 }
 
 /// Clients come while a node has no descriptors; the one that was there before
-/// goes on meanwhile and afterwards. Returns how many are served in the end.
+/// goes on meanwhile and afterwards. The node says why. Returns how many are served in the
+/// end.
 #[track_caller]
-fn clients_meet_a_full_node(node: &Tailport, entry: SocketAddr) -> usize {
+fn clients_meet_a_full_node(node: &Tailport, entry: SocketAddr, says: &str) -> usize {
     let mut before = socket::connect(entry);
     assert!(echoes(&mut before));
     let mark = node.stderr().mark();
     let limit = exhaust(node);
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| socket::connect(entry)).collect();
-    let line = logged(node, mark, "accepting pauses", |line| {
-        line["message"] == "accepting paused"
-    });
+    let line = logged(node, mark, says, |line| line["message"] == says);
     assert!(
         line["error"].as_str().unwrap().contains("open files"),
         "{line}"
@@ -103,7 +102,7 @@ fn local_clients_wait_while_a_node_has_no_descriptors() {
     let tailnet = Tailnet::start();
     let mut both = Both::start(&tailnet);
     let entry = both.connecting.local();
-    let served = clients_meet_a_full_node(&both.connecting, entry);
+    let served = clients_meet_a_full_node(&both.connecting, entry, "accepting paused");
     assert!(
         served > 0,
         "those in the kernel's queue are served in the end"
@@ -116,6 +115,7 @@ fn peers_are_turned_away_while_a_node_has_no_descriptors() {
     let tailnet = Tailnet::start();
     let mut both = Both::start(&tailnet);
     let entry = both.connecting.local();
-    clients_meet_a_full_node(&both.exposing, entry);
+    // They take none themselves; their targets cannot be dialed.
+    clients_meet_a_full_node(&both.exposing, entry, "connection ended");
     assert!(both.connecting.has_ended().is_none() && both.exposing.has_ended().is_none());
 }

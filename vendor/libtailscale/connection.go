@@ -41,9 +41,10 @@ type connection struct {
 	failureSet  chan struct{} // closed once failureKind is known
 
 	mu                 sync.Mutex
-	sock               *pairEnd  // this side's end once claimed
-	started            bool      // its bytes flow
-	junction           *junction // through this first, or nil
+	taken              bool      // by the caller
+	sock               *pairEnd  // this side's end, once bytes flow through a socket pair
+	junction           *junction // what they went through before, or go through, or nil
+	left               *leavings // of the junction, once it is over
 	aborted            bool
 	released           bool
 	incoming, outgoing endState
@@ -66,7 +67,7 @@ func newConnection(n *node, box *mailbox, conn net.Conn) (*connection, error) {
 	return c, nil
 }
 
-// claim makes the socket pair and starts the two directions.
+// claim takes it and makes the socket pair that its bytes flow through.
 func (c *connection) claim() (int, error) {
 	theirs, ours, err := socketPair()
 	if err != nil {
@@ -78,69 +79,65 @@ func (c *connection) claim() (int, error) {
 	return theirs, nil
 }
 
-// hold makes the socket pair. Nothing flows until flow or join.
-func (c *connection) hold() (int, error) {
-	theirs, ours, err := socketPair()
-	if err != nil {
-		return -1, err // still announced: the caller may try again or abort it
-	}
-	if err := c.holdAs(theirs, ours); err != nil {
-		return -1, err
-	}
-	return theirs, nil
-}
-
 // claimAs is claim with a pair, which it takes over.
 func (c *connection) claimAs(theirs int, ours *pairEnd) error {
-	if err := c.holdAs(theirs, ours); err != nil {
-		return err
+	err := c.hold()
+	if err == nil {
+		err = c.flowThrough(ours)
 	}
-	err := c.flow()
 	if err != nil {
-		syscall.Close(theirs) // aborted meanwhile, with this side's end
+		ours.Close()
+		syscall.Close(theirs)
 	}
 	return err
 }
 
-// holdAs is hold with a pair, which it takes over.
-func (c *connection) holdAs(theirs int, ours *pairEnd) error {
-	held := c.box.forget(c.id)
+// hold takes it. Nothing flows until flow or join.
+func (c *connection) hold() error {
+	announced := c.box.forget(c.id)
 	c.mu.Lock()
-	held = held && !c.aborted
-	if held {
-		c.sock = ours
-	}
+	c.taken = announced && !c.aborted
+	taken := c.taken
 	c.mu.Unlock()
-	if !held {
-		ours.Close()
-		syscall.Close(theirs)
+	if !taken {
 		return syscall.EBADF
 	}
 	close(c.settled)
 	return nil
 }
 
-// flow starts the two directions of a connection that is held.
-func (c *connection) flow() error { return c.start(func() *junction { return nil }) }
+// flow makes the socket pair that a held connection's bytes flow through from now on.
+func (c *connection) flow() (int, error) {
+	theirs, ours, err := socketPair()
+	if err != nil {
+		return -1, err
+	}
+	if err := c.flowThrough(ours); err != nil {
+		ours.Close()
+		syscall.Close(theirs)
+		return -1, err
+	}
+	return theirs, nil
+}
 
-// start has a held connection's bytes flow, through a junction first unless that is nil.
-func (c *connection) start(through func() *junction) error {
+// flowThrough starts the two directions of a held connection.
+func (c *connection) flowThrough(sock *pairEnd) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sock == nil || c.started || c.aborted {
+	if !c.taken || c.aborted || c.sock != nil || c.junction != nil && c.left == nil {
 		return syscall.EBADF
 	}
-	c.started, c.junction = true, through()
-	go c.run(c.junction)
+	c.sock = sock
+	var left remains
+	if c.left != nil {
+		left = c.left.remains
+	}
+	go c.run(left)
 	return nil
 }
 
 // run carries a connection to the end of both directions.
-func (c *connection) run(j *junction) {
-	var left remains
-	if j != nil {
-		left = j.run()
-	}
+func (c *connection) run(left remains) {
 	var incoming sync.WaitGroup
 	incoming.Go(func() { c.guard(func() { c.pumpIncoming(left) }) })
 	c.guard(func() { c.pumpOutgoing(left) })
@@ -173,18 +170,19 @@ func (c *connection) stop(end endState) {
 	c.aborted = true
 	c.endLocked(&c.incoming, end)
 	c.endLocked(&c.outgoing, end)
-	sock, junction := c.sock, c.junction
+	taken, sock, junction := c.taken, c.sock, c.junction
 	c.mu.Unlock()
 
 	takeConnection(c.id)
 	if junction != nil {
 		junction.part()
+		c.letGo()
 	}
 	c.endpoint.abort()
-	if sock == nil {
+	if !taken {
 		c.box.forget(c.id)
 		close(c.settled)
-	} else {
+	} else if sock != nil {
 		sock.Close()
 	}
 }
@@ -240,14 +238,17 @@ func (c *connection) joined() (passed passed) {
 // order counts a moving byte twice rather than never.
 func (c *connection) unacknowledged() uint64 {
 	c.mu.Lock()
-	sock, outgoing := c.sock, c.outgoing
+	sock, flowed, outgoing := c.sock, c.sock != nil || c.junction != nil, c.outgoing
 	c.mu.Unlock()
-	if sock == nil || outgoing == stateReset || outgoing == stateTimedOut {
+	if !flowed || outgoing == stateReset || outgoing == stateTimedOut {
 		return 0
 	}
 	var before uint64
 	if outgoing == stateOpen {
-		before = uint64(unread(sock)) + uint64(c.inHand.Load())
+		if sock != nil {
+			before = uint64(unread(sock))
+		}
+		before += uint64(c.inHand.Load())
 	}
 	return before + c.endpoint.unacknowledged()
 }
@@ -286,7 +287,7 @@ func (c *connection) setFailure(end endState) endState {
 	return c.failureKind
 }
 
-// finish runs when both directions are done: this side's descriptor is closed,
+// finish runs when both directions are done: this side's descriptors are closed,
 // and the endpoint is kept only until the peer has acknowledged.
 func (c *connection) finish() {
 	c.mu.Lock()
@@ -295,8 +296,11 @@ func (c *connection) finish() {
 	if aborted {
 		return
 	}
-	drain(sock)
-	sock.Close()
+	if sock != nil {
+		drain(sock)
+		sock.Close()
+	}
+	c.letGo()
 	c.endpoint.close()
 	c.node.linger(c, func() {
 		if released {

@@ -42,6 +42,7 @@
 //	announced.go    what an id names
 //	connection.go   a connection's life: announced, claimed, ended, released
 //	junction.go     bytes that pass through a socket of the caller's
+//	parting.go      the end of that, and what it leaves
 //	standstill.go   a receiver that takes nothing
 //	pump.go         the two directions of a claimed connection
 //	flow.go         a UDP flow: datagrams between two addresses

@@ -219,11 +219,22 @@ func onTCP(id C.tailport_id, body func(c *connection) (int, error)) C.int {
 }
 
 //export tailport_hold
-func tailport_hold(id C.tailport_id) C.int { return onTCP(id, (*connection).hold) }
+func tailport_hold(id C.tailport_id) C.int {
+	return onTCP(id, func(c *connection) (int, error) { return 0, c.hold() })
+}
 
 //export tailport_flow
-func tailport_flow(id C.tailport_id) C.int {
-	return onTCP(id, func(c *connection) (int, error) { return 0, c.flow() })
+func tailport_flow(id C.tailport_id) C.int { return onTCP(id, (*connection).flow) }
+
+//export tailport_partings
+func tailport_partings(handle C.tailport_node) C.int {
+	return call(func() (int, error) {
+		n := findNode(uint64(handle))
+		if n == nil {
+			return -1, syscall.EBADF
+		}
+		return n.hearOfPartings()
+	})
 }
 
 //export tailport_join
@@ -232,6 +243,9 @@ func tailport_join(id C.tailport_id, socket C.int, incoming, outgoing *C.uint64_
 		return 0, c.join(int(socket), (*uint64)(incoming), (*uint64)(outgoing))
 	})
 }
+
+//export tailport_take_back
+func tailport_take_back(id C.tailport_id) C.int { return onTCP(id, (*connection).takeBack) }
 
 //export tailport_abort
 func tailport_abort(id C.tailport_id) C.int {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -23,9 +22,9 @@ import (
 //
 // Only as long as bytes flow, and clean ends in both directions. The first thing that is
 // something else ends it for both: an error, a receiver that stands still, an end that the
-// other side does not answer with its own. This half then gives the socket back, and the
-// connection goes on through its socket pair as one that was claimed, down to the last
-// byte under way. What becomes of a connection that broke is the caller's alone to know.
+// other side does not answer with its own. The caller then takes the socket back, and the
+// connection goes on through a socket pair, down to the last byte under way, as one that was
+// claimed. What becomes of a connection that broke is the caller's alone to know.
 
 // answerLimit is how long one side may go on after the other's end. Most connections are
 // over by then; one that is not has a side that nobody reads any more, and the caller looks
@@ -49,8 +48,7 @@ type junction struct {
 	ended       cleanEnds
 }
 
-// cleanEnds says which directions have come to a clean end that was passed on; it is enum
-// tailport_ended of tailscale.h.
+// cleanEnds says which directions have come to a clean end that was passed on.
 type cleanEnds uint32
 
 const (
@@ -85,12 +83,20 @@ func (c *connection) join(fd int, incoming, outgoing *uint64) error {
 	if flags&unix.O_NONBLOCK == 0 {
 		return syscall.EINVAL
 	}
-	return c.start(func() *junction {
-		j := &junction{c: c, file: os.NewFile(uintptr(fd), "joined"), parted: make(chan struct{})}
-		j.socket, _ = j.file.SyscallConn() // no error for a file that is open
-		j.incoming.total, j.outgoing.total = incoming, outgoing
-		return j
-	})
+	if !c.node.hearsOfPartings() {
+		return syscall.ENOTCONN
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.taken || c.aborted || c.sock != nil || c.junction != nil {
+		return syscall.EBADF
+	}
+	j := &junction{c: c, file: os.NewFile(uintptr(fd), "joined"), parted: make(chan struct{})}
+	j.socket, _ = j.file.SyscallConn() // no error for a file that is open
+	j.incoming.total, j.outgoing.total = incoming, outgoing
+	c.junction = j
+	go c.part(j)
+	return nil
 }
 
 // passed is what a junction has moved.
@@ -109,8 +115,7 @@ func (j *junction) unsent() (bytes uint64) {
 	return bytes
 }
 
-// run moves bytes until something else happens, and then gives the socket back with
-// what its kernel told: on the socket pair, as a message that has the descriptor.
+// run moves bytes until something else happens.
 func (j *junction) run() (left remains) {
 	var incoming sync.WaitGroup
 	incoming.Go(func() {
@@ -122,24 +127,7 @@ func (j *junction) run() (left remains) {
 		j.c.guard(func() { left.outgoing, left.outgoingFailed = j.moveOutgoing() })
 	}()
 	incoming.Wait()
-	told := make([]byte, 0, 28)
-	for _, word := range []uint32{uint32(j.readFailed), uint32(j.writeFailed), uint32(j.ended)} {
-		told = binary.BigEndian.AppendUint32(told, word)
-	}
-	told = binary.BigEndian.AppendUint64(told, j.incoming.moved.Load())
-	told = binary.BigEndian.AppendUint64(told, j.outgoing.moved.Load())
 	left.ended = j.ended
-	// There is room for it. A caller that has gone is met by the pumps.
-	if j.ended&endedBoth == endedBoth {
-		j.c.nobodyAsks()
-		onDescriptor(j.file, func(fd int) error {
-			return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
-		})
-		j.c.sock.Write(told)
-	} else if err := onDescriptor(j.file, func(fd int) error { return j.c.sock.pass(told, fd) }); err != nil {
-		logf("giving a socket back: %v", err)
-	}
-	j.file.Close()
 	return left
 }
 

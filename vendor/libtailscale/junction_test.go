@@ -2,11 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -14,9 +15,10 @@ import (
 )
 
 // joint is a connection of the tailnet joined to one of the kernel: far is the peer's
-// end, world the other end of the kernel's, and the caller holds what is between.
+// end, world the other end of the kernel's, and the caller has what is between.
 type joint struct {
-	*stream
+	stream             // its bytes flow once the junction has parted
+	partings           *box
 	lent               int
 	far                net.Conn
 	world              *net.TCPConn
@@ -65,7 +67,8 @@ func joined(t *testing.T, test func(t *testing.T, j *joint)) {
 			if err := syscall.SetsockoptLinger(j.lent, syscall.SOL_SOCKET, syscall.SO_LINGER, &linger); err != nil {
 				t.Fatal(err)
 			}
-			j.stream, j.far = l.connectAs(t, role == "accepted", (*connection).hold)
+			j.partings = l.n.openPartings(t)
+			j.far = l.connectAs(t, role == "accepted", func(c *connection) { j.c = held(t, c) })
 			j.far.SetDeadline(time.Now().Add(patience))
 			if err := j.c.join(j.lent, &j.incoming, &j.outgoing); err != nil {
 				t.Fatal(err)
@@ -78,37 +81,53 @@ func joined(t *testing.T, test func(t *testing.T, j *joint)) {
 	eventually(t, "all ids are retired", func() bool { return count().connections == 0 })
 }
 
-// parted waits for the words at the junction's end.
-func (j *joint) parted(t *testing.T) (reading, writing syscall.Errno, ended cleanEnds) {
+func (n *seamNode) openPartings(t *testing.T) *box {
 	t.Helper()
-	var words [28]byte
-	var rights [64]byte
-	n, size, _, _, err := j.ReadMsgUnix(words[:], rights[:])
-	if err != nil || n != len(words) {
-		t.Fatalf("waiting for the words: %d bytes, %v", n, err)
+	fd, err := n.hearOfPartings()
+	if err != nil {
+		t.Fatal(err)
 	}
-	word := func(i int) uint32 { return binary.BigEndian.Uint32(words[4*i:]) }
-	told := passed{binary.BigEndian.Uint64(words[12:]), binary.BigEndian.Uint64(words[20:]), 0}
-	if total := (passed{atomic.LoadUint64(&j.incoming), atomic.LoadUint64(&j.outgoing), 0}); told != total {
-		t.Errorf("told of %v, counted %v", told, total)
+	return openBox(t, fd)
+}
+
+// held is a connection that the caller has taken.
+func held(t *testing.T, c *connection) *connection {
+	t.Helper()
+	if err := c.hold(); err != nil {
+		t.Fatal(err)
 	}
-	reading, writing, ended = syscall.Errno(word(0)), syscall.Errno(word(1)), cleanEnds(word(2))
-	if ended&endedBoth == endedBoth {
-		if size != 0 {
-			t.Error("a socket that is over came back")
+	return c
+}
+
+// parted waits for the junction's end, and takes up what it leaves.
+func (j *joint) parted(t *testing.T) (reading, writing syscall.Errno, ended []string) {
+	t.Helper()
+	payload, err := json.Marshal(j.partings.until(t, "parted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told partedMessage
+	if err := json.Unmarshal(payload, &told); err != nil {
+		t.Fatal(err)
+	}
+	if told.ID != j.c.id || told.Incoming != atomic.LoadUint64(&j.incoming) || told.Outgoing != atomic.LoadUint64(&j.outgoing) {
+		t.Errorf("told %s of connection %d, counted %d and %d", payload, j.c.id, j.incoming, j.outgoing)
+	}
+	if len(told.Ended) == 2 {
+		if _, err := j.c.takeBack(); !errors.Is(err, syscall.EBADF) {
+			t.Errorf("taking a socket back that is over: %v", err)
 		}
-		return reading, writing, ended
+	} else {
+		if j.lent, err = j.c.takeBack(); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := j.c.flow()
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.begin(t, fd)
 	}
-	messages, err := syscall.ParseSocketControlMessage(rights[:size])
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d messages with the words, %v", len(messages), err)
-	}
-	sockets, err := syscall.ParseUnixRights(&messages[0])
-	if err != nil || len(sockets) != 1 {
-		t.Fatalf("%d descriptors with the words, %v", len(sockets), err)
-	}
-	j.lent = sockets[0]
-	return reading, writing, ended
+	return syscall.Errno(told.Reading), syscall.Errno(told.Writing), told.Ended
 }
 
 // answers has a few bytes pass to the tailnet.
@@ -174,11 +193,10 @@ func TestBytesPassAJunctionBothWays(t *testing.T) {
 			return j.c.joined() == passed{1 << 20, 1 << 20, 0} &&
 				atomic.LoadUint64(&j.incoming) == 1<<20 && atomic.LoadUint64(&j.outgoing) == 1<<20
 		})
-		j.SetReadDeadline(time.Now())
-		if n, err := j.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("the caller was told something: %d bytes, %v", n, err)
+		j.partings.SetReadDeadline(time.Now())
+		if told, err := j.partings.next(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("the caller was told something: %v, %v", told, err)
 		}
-
 	})
 }
 
@@ -186,20 +204,17 @@ func TestAJunctionPassesBothEndsOn(t *testing.T) {
 	joined(t, func(t *testing.T, j *joint) {
 		exchange(t, j.far, j.world, 1<<20)
 		reading, writing, ended := j.parted(t)
-		if reading != 0 || writing != 0 || ended != endedBoth {
-			t.Fatalf("the kernel told %v and %v, ended %b", reading, writing, ended)
+		if reading != 0 || writing != 0 || !slices.Equal(ended, []string{"incoming", "outgoing"}) {
+			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		if in, out := j.c.ends(); in != stateClean || out != stateClean {
 			t.Fatalf("ends %v and %v", in, out)
 		}
-		if n, err := j.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Fatalf("after the words: %d bytes, %v", n, err)
-		}
 	})
 	joined(t, func(t *testing.T, j *joint) {
 		exchange(t, j.world, j.far, 1)
-		if _, _, ended := j.parted(t); ended != endedBoth|endedOutgoingFirst {
-			t.Fatalf("ended %b", ended)
+		if _, _, ended := j.parted(t); !slices.Equal(ended, []string{"outgoing", "incoming"}) {
+			t.Fatalf("ended %v", ended)
 		}
 	})
 }
@@ -210,11 +225,11 @@ func TestAnEndWithoutAnAnswerComesToTheCaller(t *testing.T) {
 		if _, err := j.world.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the socket's other end reads %v, want an end", err)
 		}
-		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || ended != endedIncoming {
-			t.Fatalf("the kernel told %v and %v, ended %b", reading, writing, ended)
+		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || !slices.Equal(ended, []string{"incoming"}) {
+			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		if n, err := j.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Fatalf("after the words: %d bytes, %v", n, err)
+			t.Fatalf("after the junction: %d bytes, %v", n, err)
 		}
 		if in, out := j.c.ends(); in != stateClean || out != stateOpen {
 			t.Fatalf("ends %v and %v", in, out)
@@ -230,8 +245,8 @@ func TestAnEndWithoutAnAnswerComesToTheCaller(t *testing.T) {
 		if _, err := j.far.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the peer reads %v, want an end", err)
 		}
-		if _, _, ended := j.parted(t); ended != endedOutgoing|endedOutgoingFirst {
-			t.Fatalf("ended %b", ended)
+		if _, _, ended := j.parted(t); !slices.Equal(ended, []string{"outgoing"}) {
+			t.Fatalf("ended %v", ended)
 		}
 		sent := send(j.far, []byte("late"))
 		expect(t, "after the half-close", j, []byte("late"))
@@ -247,13 +262,13 @@ func TestAJunctionEndsInFullFlowWithoutALossOfBytes(t *testing.T) {
 		sent := send(j.far, there)
 		expect(t, "before the end", j.world, there[:1<<20])
 		j.world.CloseWrite() // in the midst of what comes the other way
-		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || ended&endedIncoming != 0 {
-			t.Fatalf("the kernel told %v and %v, ended %b", reading, writing, ended)
+		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || slices.Contains(ended, "incoming") {
+			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		own := j.own(t)
 		passed := j.c.joined().incoming
 		go func() {
-			io.CopyN(own, j, int64(len(there))-int64(passed))
+			io.CopyN(own, &j.stream, int64(len(there))-int64(passed))
 			own.CloseWrite()
 		}()
 		rest, err := io.ReadAll(j.world)
@@ -271,12 +286,12 @@ func TestAJunctionGivesUpAReceiverThatStandsStill(t *testing.T) {
 		// More than all buffers on the way take.
 		there, back := randomBytes(t, 24<<20), randomBytes(t, 24<<20)
 		sentThere, sentBack := send(j.far, there), send(j.world, back)
-		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || ended != 0 {
-			t.Fatalf("the kernel told %v and %v, ended %b", reading, writing, ended)
+		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || len(ended) != 0 {
+			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		own := j.own(t)
-		go io.Copy(own, j)
-		go io.Copy(j, own)
+		go io.Copy(own, &j.stream)
+		go io.Copy(&j.stream, own)
 		expect(t, "to the socket", j.world, there)
 		expect(t, "to the tailnet", j.far, back)
 		if err := errors.Join(<-sentThere, <-sentBack); err != nil {
@@ -323,7 +338,7 @@ func TestAResetOfThePeerEndsAJunction(t *testing.T) {
 		ep.abort()
 		j.parted(t)
 		if n, err := j.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-			t.Fatalf("after the words: %d bytes, %v", n, err)
+			t.Fatalf("after the junction: %d bytes, %v", n, err)
 		}
 		if in, _ := j.c.ends(); in != stateReset {
 			t.Errorf("incoming is %v, want reset", in)
@@ -345,35 +360,73 @@ func TestAnAbortEndsAJunctionAndLetsGoOfTheSocket(t *testing.T) {
 	})
 }
 
+func TestASocketThatIsNotTakenBackIsResetWithItsConnection(t *testing.T) {
+	joined(t, func(t *testing.T, j *joint) {
+		j.far.(halfCloser).CloseWrite() // and no answer
+		j.partings.until(t, "parted")
+		j.c.abort()
+		if _, err := io.Copy(io.Discard, j.world); err != nil {
+			t.Errorf("before the reset: %v", err) // the end has come before
+		}
+		eventually(t, "the socket's other end is reset", func() bool {
+			_, err := j.world.Write([]byte("late"))
+			return err != nil
+		})
+	})
+}
+
+func TestAJunctionOfWhichNobodyHearsIsReset(t *testing.T) {
+	joined(t, func(t *testing.T, j *joint) {
+		j.partings.Close()
+		j.world.CloseWrite() // and no answer
+		if _, err := io.Copy(io.Discard, j.far); err != nil {
+			t.Errorf("before the reset: %v", err)
+		}
+		eventually(t, "the peer is reset", func() bool {
+			_, err := j.far.Write([]byte("late"))
+			return err != nil
+		})
+	})
+}
+
+func TestANewerMailboxOfPartingsReplacesTheOlder(t *testing.T) {
+	l := newLink(t, nodeConfig{})
+	older, newer := l.n.openPartings(t), l.n.openPartings(t)
+	older.eof(t)
+	l.n.shut(t)
+	newer.eof(t)
+}
+
 func TestOnlyAHeldConnectionIsJoined(t *testing.T) {
 	l := newLink(t, nodeConfig{})
-	near, _ := l.connectAs(t, true, (*connection).hold)
+	var c *connection
+	l.connectAs(t, true, func(held *connection) { c = held })
 	lent, _ := loopback(t)
 	defer syscall.Close(lent)
 	var total uint64
-	for _, wrong := range []struct {
-		name     string
-		fd       int
-		incoming *uint64
-		want     error
-	}{
-		{"no total", lent, nil, syscall.EINVAL},
-		{"no descriptor", -1, &total, syscall.EBADF},
-	} {
-		if err := near.c.join(wrong.fd, wrong.incoming, &total); !errors.Is(err, wrong.want) {
-			t.Errorf("%s: %v, want %v", wrong.name, err, wrong.want)
+	join := func(what string, fd int, incoming *uint64, want error) {
+		t.Helper()
+		if err := c.join(fd, incoming, &total); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
 		}
 	}
+	join("nobody hears of its end", lent, &total, syscall.ENOTCONN)
+	l.n.openPartings(t)
+	join("not held", lent, &total, syscall.EBADF)
+	held(t, c)
+	join("no total", lent, nil, syscall.EINVAL)
+	join("no descriptor", -1, &total, syscall.EBADF)
 	syscall.SetNonblock(lent, false)
-	if err := near.c.join(lent, &total, &total); !errors.Is(err, syscall.EINVAL) {
-		t.Errorf("a socket that blocks: %v", err)
-	}
+	join("a socket that blocks", lent, &total, syscall.EINVAL)
 	syscall.SetNonblock(lent, true)
-	if err := near.c.flow(); err != nil {
+	fd, err := c.flow()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := near.c.join(lent, &total, &total); !errors.Is(err, syscall.EBADF) {
-		t.Errorf("one whose bytes flow: %v", err)
+	defer syscall.Close(fd)
+	join("one whose bytes flow", lent, &total, syscall.EBADF)
+	if _, err := c.flow(); !errors.Is(err, syscall.EBADF) {
+		t.Errorf("flowing twice: %v", err)
 	}
-	near.c.abort()
+	c.abort()
 }

@@ -70,6 +70,8 @@ type node struct {
 	saidRunning  atomic.Pointer[runningWord]
 	stateChanges atomic.Uint64 // of the backend, as far as a watch has heard of them
 
+	partings atomic.Pointer[mailbox] // where the ends of junctions are told, or nil
+
 	mu        sync.Mutex
 	lingering map[*connection]struct{}
 }

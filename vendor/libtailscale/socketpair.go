@@ -31,13 +31,6 @@ func (e *pairEnd) shutdown(how int) error {
 	return onDescriptor(e.File, func(fd int) error { return unix.Shutdown(fd, how) })
 }
 
-// pass sends a message with a descriptor.
-func (e *pairEnd) pass(message []byte, descriptor int) error {
-	return onDescriptor(e.File, func(fd int) error {
-		return unix.Sendmsg(fd, message, unix.UnixRights(descriptor), nil, 0)
-	})
-}
-
 // onDescriptor does something that does not wait.
 func onDescriptor(file *os.File, do func(fd int) error) error {
 	raw, err := file.SyscallConn()

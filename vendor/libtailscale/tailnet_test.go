@@ -220,15 +220,25 @@ type stream struct {
 	c *connection
 }
 
-// claiming is how a caller takes a connection.
-type claiming func(c *connection) (int, error)
-
 func (b *box) take(t *testing.T, messageType string) *stream {
 	t.Helper()
-	return b.takeAs(t, messageType, (*connection).claim)
+	return b.announced(t, messageType).claimed(t)
 }
 
-func (b *box) takeAs(t *testing.T, messageType string, claim claiming) *stream {
+// claimed claims it.
+func (c *connection) claimed(t *testing.T) *stream {
+	t.Helper()
+	fd, err := c.claim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stream{c: c}
+	s.begin(t, fd)
+	return s
+}
+
+// announced is the connection that the next message tells of.
+func (b *box) announced(t *testing.T, messageType string) *connection {
 	t.Helper()
 	m := b.until(t, messageType)
 	var id uint64
@@ -239,14 +249,15 @@ func (b *box) takeAs(t *testing.T, messageType string, claim claiming) *stream {
 	if !ok {
 		t.Fatalf("connection %d is not known", id)
 	}
-	fd, err := claim(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stream{openCaller(t, fd), c}
+	return c
+}
+
+// begin begins to use the descriptor of its bytes.
+func (s *stream) begin(t *testing.T, fd int) {
+	t.Helper()
+	s.UnixConn = openCaller(t, fd)
 	s.SetDeadline(time.Now().Add(patience))
 	t.Cleanup(func() { s.Close() })
-	return s
 }
 
 // leave is what the caller's destructor does after a clean end.
@@ -282,22 +293,24 @@ func newLink(t *testing.T, config nodeConfig) *link {
 // connect makes one connection: accepted by the seam node, or dialed by it.
 func (l *link) connect(t *testing.T, accepted bool) (*stream, net.Conn) {
 	t.Helper()
-	return l.connectAs(t, accepted, (*connection).claim)
+	var near *stream
+	far := l.connectAs(t, accepted, func(c *connection) { near = c.claimed(t) })
+	return near, far
 }
 
-func (l *link) connectAs(t *testing.T, accepted bool, claim claiming) (*stream, net.Conn) {
+// connectAs is connect with another way to take the connection.
+func (l *link) connectAs(t *testing.T, accepted bool, take func(c *connection)) net.Conn {
 	t.Helper()
 	var far net.Conn
 	var err error
-	var near *stream
 	if accepted {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		far, err = l.peer.Dial(ctx, "tcp", net.JoinHostPort(l.n.ip.String(), linkPort))
-		near = l.inbox.takeAs(t, "accepted", claim)
+		take(l.inbox.announced(t, "accepted"))
 	} else {
 		box := l.n.openDial(t, net.JoinHostPort(l.peerIP.String(), linkPort), patience)
-		near = box.takeAs(t, "dialed", claim)
+		take(box.announced(t, "dialed"))
 		box.eof(t)
 		far, err = l.far.Accept()
 	}
@@ -305,7 +318,7 @@ func (l *link) connectAs(t *testing.T, accepted bool, claim claiming) (*stream, 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { far.Close() })
-	return near, far
+	return far
 }
 
 // inBothRoles runs a test over an accepted and over a dialed connection.

@@ -35,22 +35,19 @@
  * is unfinished resets the tailnet connection.
  *
  * Junction. tailport_hold takes a connection as tailport_claim does, but nothing
- * flows. tailport_flow then makes it one that was claimed; tailport_join gives this
- * side a connected stream socket (non-blocking), and bytes pass between that and the
- * tailnet without the caller, and clean ends. At the first error or standstill, or a
- * second after an end that the other side does not answer with its own, the socket
- * comes back, on the connection's descriptor, with a message of 28 bytes (SCM_RIGHTS).
- * After both ends the message comes alone: the socket is closed, in the ordinary way,
- * and the id is retired. The message is the errno that reading the socket gave, the one that writing it
- * gave, or 0, and the ends that were passed on (enum tailport_ended), each as a 32-bit
- * big-endian number; then how many bytes came from the tailnet, and how many went
- * there, as 64-bit ones. What the kernel told once it does not tell again. From then on
- * it is a connection that was claimed,
- * and no byte is missing or out of order: what the socket had not taken comes first,
- * and what was read of it is still delivered. Until then,
- * and as long as it is held, the caller does nothing with the connection's descriptor
- * but wait until it is readable, and ends the connection by tailport_abort alone. A
- * socket that does not come back is closed: with SO_LINGER at 0 that is a reset.
+ * flows and there is no descriptor. tailport_flow then makes it one that was claimed;
+ * tailport_join gives this side a connected stream socket (non-blocking), and bytes
+ * pass between that and the tailnet without the caller, and clean ends. At the first
+ * error or standstill, or a second after an end that the other side does not answer
+ * with its own, the junction parts: the mailbox of tailport_partings says so, with
+ * what passed and with what the kernel told who read and wrote the socket, which it
+ * tells once. The socket then waits for tailport_take_back, and the rest of the
+ * connection for tailport_flow: from then on it is one that was claimed, and no byte
+ * is missing or out of order: what the socket had not taken comes first, and what was
+ * read of it is still delivered. After both ends there is nothing to take back: the
+ * socket is closed, in the ordinary way, and the id is retired. As long as it is held
+ * or joined the caller ends the connection by tailport_abort. A socket that is not
+ * taken back is closed with the connection: with SO_LINGER at 0 that is a reset.
  *
  * Flow. Over UDP an id names a flow: what goes between one address of the
  * tailnet and one of this node. Its stream socket carries datagrams, each after
@@ -63,7 +60,7 @@
  * Other calls return 0 or a negated errno:
  *   -EINVAL  an argument is null or malformed
  *   -EBADF   no such node or connection, or already closed or claimed
- *   -EMFILE, -ENFILE, -ENOMEM   the process or system has no room
+ *   -EMFILE, -ENFILE, -ENOMEM   the process or system has no room; nothing has changed
  *   -EIO     a fault of this side; its text is in the log mailbox
  *
  * Threads. Every call may be made from any thread at any time. A call does not
@@ -110,16 +107,6 @@ enum tailport_end_state {
 	TAILPORT_RESET = 2,
 	/* The peer stopped answering: keepalive or retransmission gave up. */
 	TAILPORT_TIMED_OUT = 3
-};
-
-/* The clean ends that a junction has passed on. */
-enum tailport_ended {
-	/* Of what came from the tailnet: the socket was shut down. */
-	TAILPORT_ENDED_INCOMING = 1,
-	/* Of what came from the socket: a FIN was sent. */
-	TAILPORT_ENDED_OUTGOING = 2,
-	/* The latter came first. */
-	TAILPORT_ENDED_OUTGOING_FIRST = 4
 };
 
 /* The answer of tailport_end. */
@@ -230,17 +217,26 @@ int tailport_dial(tailport_node node, const char *network, const char *address,
 /* Takes an announced connection or flow: returns the descriptor of its bytes. */
 int tailport_claim(tailport_id id);
 
-/* Takes an announced connection: returns the descriptor of its bytes, which do not
- * flow yet. */
+/* Takes an announced connection whose bytes do not flow yet. */
 int tailport_hold(tailport_id id);
 
-/* Has the bytes of a held connection flow through its descriptor. */
+/* Has the bytes of a held connection, or of one whose junction has parted, flow:
+ * returns their descriptor. */
 int tailport_flow(tailport_id id);
 
+/* Tells of each junction that parts. A newer mailbox replaces the older one, which
+ * gets EOF. A junction that parts when there is none resets its connection. */
+int tailport_partings(tailport_node node);
+
 /* Has the bytes of a held connection flow through a socket, which is this side's from
- * then on unless there is an error; -EINVAL when it blocks. What passes is added to
- * *incoming and *outgoing, atomically; they must be there as long as the process is. */
+ * then on unless there is an error; -EINVAL when it blocks, -ENOTCONN when nobody
+ * would hear of its end. What passes is added to *incoming and *outgoing, atomically;
+ * they must be there as long as the process is. */
 int tailport_join(tailport_id id, int socket, uint64_t *incoming, uint64_t *outgoing);
+
+/* Takes the socket of a junction that has parted: returns its descriptor, which may
+ * have another number. */
+int tailport_take_back(tailport_id id);
 
 /* Resets a connection or ends a flow, claimed or not, and forgets its id. */
 int tailport_abort(tailport_id id);

@@ -90,7 +90,7 @@ pub(super) fn to_machine(
 /// The targets of a connect.
 pub(super) fn to_tailnet(configured: &Forward, dialer: Dialer) -> ToTailnet {
     let targets = configured.targets.iter();
-    let targets = targets.map(|target| NodeTarget::new(dialer, target.to_string()));
+    let targets = targets.map(|target| NodeTarget::new(dialer.clone(), target.to_string()));
     Announced::new(Failover::new(targets), header(configured))
 }
 
@@ -101,7 +101,7 @@ pub(super) fn chosen(dialer: Dialer) -> Chosen {
 
 /// Wherever a SOCKS5 client's connections and datagrams shall go, by the tailnet only.
 pub(super) fn asked_for(dialer: Dialer) -> impl Fn(&Destination) -> NodeTarget + Send + Sync {
-    move |destination| NodeTarget::new(dialer, destination.to_string())
+    move |destination| NodeTarget::new(dialer.clone(), destination.to_string())
 }
 
 fn header(configured: &Forward) -> Option<Version> {

@@ -44,6 +44,8 @@ pub struct KernelStream {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// The runtime does not wait for it yet. Lost as it is, one of TCP is reset.
+    Fresh(OwnedFd, Sort),
     /// Given away, and which sort it is.
     Lent(Sort),
 }
@@ -60,17 +62,24 @@ impl KernelStream {
     /// # Errors
     /// When its options cannot be set; it has been reset then.
     pub fn tcp(socket: TcpStream, keepalive: Keepalive) -> io::Result<Self> {
-        let options = SockRef::from(&socket);
-        let set = options
-            .set_tcp_nodelay(true)
-            .and_then(|()| keepalive.apply(&options));
-        match set {
+        match set_options(&socket, keepalive) {
             Ok(()) => Ok(Self::new(Socket::Tcp(socket))),
             Err(error) => {
-                reset(socket);
+                reset(&socket);
                 Err(error)
             }
         }
+    }
+
+    /// Takes a TCP socket that was connected and does not block. Dropped before its first
+    /// read or write it is reset.
+    ///
+    /// # Errors
+    /// When its options cannot be set; it has been reset then.
+    pub(in crate::proxy) fn connected(socket: OwnedFd, keepalive: Keepalive) -> io::Result<Self> {
+        reset(&socket);
+        set_options(&socket, keepalive)?;
+        Ok(Self::new(Socket::Fresh(socket, Sort::Tcp)))
     }
 
     /// Takes a connected unix socket.
@@ -98,15 +107,33 @@ impl Socket {
         match self {
             Self::Tcp(socket) => Ok(socket.as_fd()),
             Self::Unix(socket) => Ok(socket.as_fd()),
+            Self::Fresh(socket, _) => Ok(socket.as_fd()),
             Self::Lent(_) => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// Has the runtime wait for it from now on.
+    fn waited_for(&mut self) -> io::Result<&mut Self> {
+        if let Self::Fresh(_, sort) = *self
+            && let Self::Fresh(socket, _) = mem::replace(self, Self::Lent(sort))
+        {
+            *self = match sort {
+                Sort::Tcp => {
+                    let socket = TcpStream::from_std(socket.into())?;
+                    SockRef::from(&socket).set_linger(None)?;
+                    Self::Tcp(socket)
+                }
+                Sort::Unix => Self::Unix(UnixStream::from_std(socket.into())?),
+            };
+        }
+        Ok(self)
     }
 
     fn sort(&self) -> Sort {
         match self {
             Self::Tcp(_) => Sort::Tcp,
             Self::Unix(_) => Sort::Unix,
-            Self::Lent(sort) => *sort,
+            Self::Fresh(_, sort) | Self::Lent(sort) => *sort,
         }
     }
 }
@@ -120,30 +147,22 @@ impl Lender for KernelStream {
         match mem::replace(&mut self.socket, lent) {
             Socket::Tcp(socket) => {
                 // Wherever it is lost, nobody takes that for an end.
-                SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+                reset(&socket);
                 Ok(socket.into_std()?.into())
             }
             Socket::Unix(socket) => Ok(socket.into_std()?.into()),
+            Socket::Fresh(socket, _) => Ok(socket),
             Socket::Lent(_) => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
-    fn take_back(&mut self, returned: Returned) -> io::Result<()> {
+    fn take_back(&mut self, returned: Returned) {
         if let Some(kind) = returned.reading.or(returned.writing) {
             self.write_failed(kind);
         }
-        let Some(socket) = returned.socket else {
-            return Ok(());
-        };
-        self.socket = match self.socket.sort() {
-            Sort::Tcp => {
-                let socket = TcpStream::from_std(socket.into())?;
-                SockRef::from(&socket).set_linger(None)?;
-                Socket::Tcp(socket)
-            }
-            Sort::Unix => Socket::Unix(UnixStream::from_std(socket.into())?),
-        };
-        Ok(())
+        if let Some(socket) = returned.socket {
+            self.socket = Socket::Fresh(socket, self.socket.sort());
+        }
     }
 }
 
@@ -175,7 +194,7 @@ impl Stream for KernelStream {
         match &self.socket {
             Socket::Tcp(socket) => Some(endpoint::Socket::Tcp(socket)),
             Socket::Unix(socket) => Some(endpoint::Socket::Unix(socket)),
-            Socket::Lent(_) => None,
+            Socket::Fresh(..) | Socket::Lent(_) => None,
         }
     }
 
@@ -189,10 +208,10 @@ impl Stream for KernelStream {
 
     fn reset(self) {
         match self.socket {
-            Socket::Tcp(socket) => reset(socket),
-            Socket::Unix(socket) => drop(socket),
-            // Who has it resets it.
-            Socket::Lent(_) => {}
+            Socket::Tcp(socket) => reset(&socket),
+            // That is all that a unix socket can do, and one that is lent is reset by who
+            // has it.
+            Socket::Unix(_) | Socket::Fresh(..) | Socket::Lent(_) => {}
         }
     }
 }
@@ -203,10 +222,10 @@ impl AsyncRead for KernelStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.socket {
+        match self.socket.waited_for()? {
             Socket::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
             Socket::Unix(socket) => Pin::new(socket).poll_read(cx, buffer),
-            Socket::Lent(_) => not_here(),
+            Socket::Fresh(..) | Socket::Lent(_) => not_here(),
         }
     }
 }
@@ -217,10 +236,10 @@ impl AsyncWrite for KernelStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.socket {
+        let written = match self.socket.waited_for()? {
             Socket::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
             Socket::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Socket::Lent(_) => not_here(),
+            Socket::Fresh(..) | Socket::Lent(_) => not_here(),
         };
         self.told(&written);
         written
@@ -232,17 +251,23 @@ impl AsyncWrite for KernelStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.socket {
+        match self.socket.waited_for()? {
             Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Socket::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
-            Socket::Lent(_) => not_here(),
+            Socket::Fresh(..) | Socket::Lent(_) => not_here(),
         }
     }
 }
 
-/// Closes a socket with a reset; one that the kernel knows as closed just goes.
-pub(super) fn reset(socket: TcpStream) {
-    if let Err(error) = SockRef::from(&socket).set_linger(Some(Duration::ZERO)) {
+fn set_options(socket: &impl AsFd, keepalive: Keepalive) -> io::Result<()> {
+    let options = SockRef::from(socket);
+    options.set_tcp_nodelay(true)?;
+    keepalive.apply(&options)
+}
+
+/// Has a socket's close be a reset; one that the kernel knows as closed just goes.
+pub(super) fn reset(socket: &impl AsFd) {
+    if let Err(error) = SockRef::from(socket).set_linger(Some(Duration::ZERO)) {
         tracing::debug!(%error, "a reset became a close");
     }
 }

@@ -47,9 +47,9 @@ fn sample(key: &str) -> Value {
         "id" => json!((1_u64 << 53) - 1),
         "remote" => json!("100.64.0.1:4711"),
         "local" => json!("[fd7a:115c:a1e0::1]:22"),
-        "connections" | "bytes" | "dropped" | "peers" | "rx_bytes" | "tx_bytes" | "latency_us" => {
-            json!(3)
-        }
+        "connections" | "bytes" | "dropped" | "peers" | "rx_bytes" | "tx_bytes" | "latency_us"
+        | "reading" | "writing" | "incoming" | "outgoing" => json!(3),
+        "ended" => json!(["outgoing", "incoming"]),
         "logged_out" | "online" | "active" | "expired" => json!(true),
         "warnings" => json!([{ "code": "a-code", "text": "a text", "more": 1 }]),
         "node" => json!({
@@ -71,6 +71,7 @@ fn read(mailbox: &str, message: &Value) -> Result<String, ProtocolError> {
         Start::MAILBOX => text::<Start>(&payload),
         Watch::MAILBOX => text::<Watch>(&payload),
         Listen::MAILBOX => text::<Listen>(&payload),
+        Partings::MAILBOX => text::<Partings>(&payload),
         Dial::MAILBOX => text::<Dial>(&payload),
         WhoIsAnswer::MAILBOX => text::<WhoIsAnswer>(&payload),
         StatusAnswer::MAILBOX => text::<StatusAnswer>(&payload),
@@ -122,6 +123,7 @@ fn the_table_has_exactly_the_types_that_are_read() {
     assert_eq!(types(Start::MAILBOX), Start::TYPES);
     assert_eq!(types(Watch::MAILBOX), Watch::TYPES);
     assert_eq!(types(Listen::MAILBOX), Listen::TYPES);
+    assert_eq!(types(Partings::MAILBOX), Partings::TYPES);
     assert_eq!(types(Dial::MAILBOX), Dial::TYPES);
     assert_eq!(types(WhoIsAnswer::MAILBOX), WhoIsAnswer::TYPES);
     assert_eq!(types(StatusAnswer::MAILBOX), StatusAnswer::TYPES);

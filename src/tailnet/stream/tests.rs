@@ -1,24 +1,38 @@
 //! Streams over socket pairs that stand in for the Go half's.
 
-use std::io::{Read, Write};
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::super::partings::tests::tell;
 use super::*;
 
 /// A stream over a socket pair, under an id that the Go half does not know.
 fn stream() -> (UnixStream, Stream) {
-    let (there, here) = StdUnixStream::pair().unwrap();
-    there.set_nonblocking(true).unwrap();
-    here.set_nonblocking(true).unwrap();
+    let (there, here) = UnixStream::pair().unwrap();
+    let (_gone, partings) = Partings::of_pair();
+    (there, new(Way::Here(here), &partings))
+}
+
+/// A stream that is joined, and the other end of the mailbox that tells of its end.
+fn joined() -> (UnixStream, Stream) {
+    let (there, partings) = Partings::of_pair();
+    let part = partings.of(UNKNOWN);
+    (there, new(Way::Joined(part), &partings))
+}
+
+const UNKNOWN: ConnectionId = ConnectionId(1 << 52);
+
+fn new(way: Way, partings: &Partings) -> Stream {
     let address = "100.64.0.1:22".parse().unwrap();
     let announced = Announced {
-        id: ConnectionId(u64::MAX),
+        id: UNKNOWN,
         remote: address,
         local: address,
     };
-    let stream = Stream::new(here.into(), &announced).unwrap();
-    (UnixStream::from_std(there).unwrap(), stream)
+    Stream::new(way, &announced, partings)
+}
+
+async fn parted(stream: &mut Stream) -> io::Result<Parted> {
+    std::future::poll_fn(|cx| stream.poll_parted(cx)).await
 }
 
 #[tokio::test]
@@ -33,89 +47,37 @@ async fn a_stream_is_finished_when_both_directions_are() {
 }
 
 #[tokio::test]
-async fn a_junction_ends_with_words_and_the_socket_before_what_is_left() {
-    let (mut there, mut here) = stream();
-    here.way = Way::Joined;
-    assert!(here.read(&mut [0]).await.is_err(), "the words are no bytes");
-    let mut words = [0; WORDS];
-    words[3] = libc::ECONNRESET as u8;
-    words[7] = libc::EPIPE as u8;
-    words[11] = 2 | 4;
-    words[19] = 7;
-    words[27] = 8;
-    let (lent, mut world) = StdUnixStream::pair().unwrap();
-    send_with(&there, &words, &lent);
-    there.write_all(b"left").await.unwrap();
-
-    let parted = std::future::poll_fn(|cx| here.poll_parted(cx)).await;
-    let Parted {
-        socket,
-        reading,
-        writing,
-        ended,
-        incoming,
-        outgoing,
-    } = parted.unwrap();
-    assert_eq!(reading, Some(io::ErrorKind::ConnectionReset));
-    assert_eq!(writing, Some(io::ErrorKind::BrokenPipe));
-    assert_eq!(ended, [Some(Ended::Outgoing), None]);
-    assert_eq!((incoming, outgoing), (7, 8));
-    let mut left = [0; 4];
-    here.read_exact(&mut left).await.unwrap();
-    assert_eq!(&left, b"left");
-    drop(lent);
-    StdUnixStream::from(socket.unwrap())
-        .write_all(b"back")
-        .unwrap();
-    let mut back = String::new();
-    world.read_to_string(&mut back).unwrap();
-    assert_eq!(back, "back");
-}
-
-#[tokio::test]
 async fn a_junction_that_came_to_both_ends_has_no_socket_to_give_back() {
-    let (mut there, mut here) = stream();
-    here.way = Way::Joined;
-    let mut words = [0; WORDS];
-    words[11] = 1 | 2;
-    there.write_all(&words).await.unwrap();
-    let parted = std::future::poll_fn(|cx| here.poll_parted(cx))
-        .await
-        .unwrap();
+    let (mut there, mut here) = joined();
+    assert!(here.read(&mut [0]).await.is_err(), "bytes flow elsewhere");
+    assert!(here.socket().is_none());
+    tell(&mut there, UNKNOWN.0, &["outgoing", "incoming"]).await;
+    let parted = parted(&mut here).await.unwrap();
     assert!(parted.socket.is_none());
+    assert_eq!(parted.ended, [Ended::Outgoing, Ended::Incoming]);
+    assert_eq!(parted.reading, Some(io::ErrorKind::ConnectionReset));
+    assert_eq!(parted.writing, None);
+    assert_eq!((parted.incoming, parted.outgoing), (7, 8));
     assert!(here.finished());
 }
 
 #[tokio::test]
-async fn a_socket_that_is_missing_is_an_error() {
-    let (mut there, mut here) = stream();
-    here.way = Way::Joined;
-    there.write_all(&[0; WORDS]).await.unwrap();
-    let parted = std::future::poll_fn(|cx| here.poll_parted(cx)).await;
-    assert!(parted.is_err());
+async fn a_socket_that_cannot_be_taken_back_is_an_error() {
+    let (mut there, mut here) = joined();
+    tell(&mut there, UNKNOWN.0, &["incoming"]).await;
+    let error = parted(&mut here).await.unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EBADF));
     assert!(!here.finished());
+    assert!(here.read(&mut [0]).await.is_err());
 }
 
 #[tokio::test]
-async fn a_junction_whose_connection_is_over_has_an_end() {
-    let (there, mut here) = stream();
-    here.way = Way::Joined;
+async fn a_junction_whose_node_is_closed_has_an_end() {
+    let (there, mut here) = joined();
     drop(there);
-    let parted = std::future::poll_fn(|cx| here.poll_parted(cx)).await;
-    assert_eq!(parted.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-    assert_eq!(here.read(&mut [0]).await.unwrap(), 0);
-}
-
-/// Sends a message with a descriptor.
-fn send_with(over: &UnixStream, message: &[u8], descriptor: &StdUnixStream) {
-    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut passed = SendAncillaryBuffer::new(&mut space);
-    let descriptors = [descriptor.as_fd()];
-    assert!(passed.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    let message = [io::IoSlice::new(message)];
-    sendmsg(over, &message, &mut passed, SendFlags::empty()).unwrap();
+    let error = parted(&mut here).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    assert!(!here.finished());
 }
 
 #[tokio::test]

@@ -1,0 +1,99 @@
+//! The ends of a node's junctions: one mailbox for all of them, and each end to the
+//! stream that waits for it.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::oneshot;
+
+use super::connection::ConnectionId;
+use super::mailbox::Mailbox;
+use super::message::{Parting, Partings as Told};
+use super::sys::{self, NodeHandle};
+
+/// Hears of the ends of a node's junctions as long as the node is there. A copy is the
+/// same one.
+#[derive(Clone, Debug)]
+pub(super) struct Partings {
+    /// `None` once nothing more is heard.
+    waiting: Arc<Mutex<Option<Waiting>>>,
+}
+
+type Waiting = HashMap<ConnectionId, oneshot::Sender<Parting>>;
+
+impl Partings {
+    /// Begins to hear of a node's; needs a tokio runtime.
+    pub(super) fn open(node: NodeHandle) -> io::Result<Self> {
+        Ok(Self::hear(Mailbox::new(sys::partings(node)?)?))
+    }
+
+    fn hear(mailbox: Mailbox<Told>) -> Self {
+        let partings = Self {
+            waiting: Arc::new(Mutex::new(Some(HashMap::new()))),
+        };
+        tokio::spawn(partings.clone().pass_on(mailbox));
+        partings
+    }
+
+    async fn pass_on(self, mut mailbox: Mailbox<Told>) {
+        while let Some(told) = mailbox.next().await {
+            match told {
+                Ok(Told::Parted(parting)) => {
+                    let waits = self.lock().as_mut().and_then(|all| all.remove(&parting.id));
+                    // Who does not wait any more has aborted the connection.
+                    let _ = waits.map(|waits| waits.send(parting));
+                }
+                Err(error) => tracing::error!("the ends of junctions are not heard of: {error}"),
+            }
+        }
+        self.lock().take();
+    }
+
+    /// The end of a connection's junction, to be asked for before it begins.
+    pub(super) fn of(&self, id: ConnectionId) -> Part {
+        let (tell, told) = oneshot::channel();
+        if let Some(waiting) = self.lock().as_mut() {
+            waiting.insert(id, tell);
+        }
+        let partings = self.clone();
+        Part { partings, id, told }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of one junction.
+#[derive(Debug)]
+pub(super) struct Part {
+    partings: Partings,
+    id: ConnectionId,
+    told: oneshot::Receiver<Parting>,
+}
+
+impl Part {
+    /// Waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When it will not be heard of: the node has been closed.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Parting>> {
+        let told = ready!(Pin::new(&mut self.told).poll(cx));
+        Poll::Ready(told.map_err(|_| io::ErrorKind::UnexpectedEof.into()))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.partings.lock().as_mut() {
+            waiting.remove(&self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
