@@ -68,6 +68,7 @@ const SPAWN: &[&str] = &[
     "proxy/accept.rs",
     "proxy/udp/serve.rs",
     "shutdown",
+    "tailnet/partings.rs",
 ];
 
 /// The longest file, in lines.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::dialer::Dialer;
 use super::error::Error;
 use super::events::Events;
@@ -42,6 +44,7 @@ pub enum StartEvent {
 pub struct Node {
     handle: NodeHandle,
     partings: Partings,
+    hearing: JoinHandle<()>,
     closing: bool,
 }
 
@@ -61,13 +64,15 @@ impl Node {
     pub fn start(options: &NodeOptions) -> Result<(Self, Starting), Error> {
         let failed = || Error::call("starting the node");
         let (fd, handle) = sys::start(&options.to_json()?).map_err(failed())?;
-        let partings = Partings::open(handle).inspect_err(|_| {
+        let heard = Partings::open(handle).inspect_err(|_| {
             // Nobody would hear of the end.
             let _ = sys::close(handle);
         });
+        let (partings, hearing) = heard.map_err(failed())?;
         let node = Self {
             handle,
-            partings: partings.map_err(failed())?,
+            partings,
+            hearing,
             closing: false,
         };
         Ok((
@@ -210,6 +215,8 @@ impl Node {
         let fd = sys::close(self.handle).map_err(failed())?;
         let mut mailbox = Mailbox::<Close>::new(fd).map_err(failed())?;
         let Close::Closed(closed) = mailbox.answer().await?;
+        // It ends with the node; a panic of it was told where it happened.
+        let _ = (&mut self.hearing).await;
         Ok(closed)
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::connection::ConnectionId;
 use super::mailbox::Mailbox;
@@ -25,17 +26,17 @@ pub(super) struct Partings {
 type Waiting = HashMap<ConnectionId, oneshot::Sender<Parting>>;
 
 impl Partings {
-    /// Begins to hear of a node's; needs a tokio runtime.
-    pub(super) fn open(node: NodeHandle) -> io::Result<Self> {
+    /// Begins to hear of a node's; needs a tokio runtime. The task ends with the node.
+    pub(super) fn open(node: NodeHandle) -> io::Result<(Self, JoinHandle<()>)> {
         Ok(Self::hear(Mailbox::new(sys::partings(node)?)?))
     }
 
-    fn hear(mailbox: Mailbox<Told>) -> Self {
+    fn hear(mailbox: Mailbox<Told>) -> (Self, JoinHandle<()>) {
         let partings = Self {
             waiting: Arc::new(Mutex::new(Some(HashMap::new()))),
         };
-        tokio::spawn(partings.clone().pass_on(mailbox));
-        partings
+        let hearing = tokio::spawn(partings.clone().pass_on(mailbox));
+        (partings, hearing)
     }
 
     async fn pass_on(self, mut mailbox: Mailbox<Told>) {

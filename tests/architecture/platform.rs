@@ -21,10 +21,6 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
         "proxy/resolve.rs",
         "where the system keeps its name servers",
     ),
-    (
-        "tailnet/passing.rs",
-        "that no child gets a descriptor that is passed",
-    ),
     ("tailnet/sys.rs", "how many bytes are unacknowledged"),
     ("telemetry/process.rs", "what /proc tells of the process"),
 ];

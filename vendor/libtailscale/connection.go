@@ -96,8 +96,8 @@ func (c *connection) claimAs(theirs int, ours *pairEnd) error {
 func (c *connection) hold() error {
 	announced := c.box.forget(c.id)
 	c.mu.Lock()
-	c.taken = announced && !c.aborted
-	taken := c.taken
+	taken := announced && !c.aborted
+	c.taken = c.taken || taken
 	c.mu.Unlock()
 	if !taken {
 		return syscall.EBADF

@@ -414,6 +414,9 @@ func TestOnlyAHeldConnectionIsJoined(t *testing.T) {
 	l.n.openPartings(t)
 	join("not held", lent, &total, syscall.EBADF)
 	held(t, c)
+	if _, err := c.claim(); !errors.Is(err, syscall.EBADF) || c.hold() == nil {
+		t.Errorf("taken twice: %v", err)
+	}
 	join("no total", lent, nil, syscall.EINVAL)
 	join("no descriptor", -1, &total, syscall.EBADF)
 	syscall.SetNonblock(lent, false)

@@ -15,7 +15,7 @@ impl Partings {
         let (there, here) = StdUnixStream::pair().unwrap();
         there.set_nonblocking(true).unwrap();
         here.set_nonblocking(true).unwrap();
-        let partings = Self::hear(Mailbox::new(here.into()).unwrap());
+        let (partings, _) = Self::hear(Mailbox::new(here.into()).unwrap());
         (UnixStream::from_std(there).unwrap(), partings)
     }
 }
