@@ -36,8 +36,8 @@ type junction struct {
 	c        *connection
 	file     *os.File // the caller's socket
 	socket   syscall.RawConn
-	incoming flowing // from the tailnet to the socket
-	outgoing flowing // from the socket to the tailnet
+	incoming flowing
+	outgoing flowing
 
 	parting sync.Once
 	parted  chan struct{}
@@ -48,16 +48,20 @@ type junction struct {
 	ended       cleanEnds
 }
 
-// cleanEnds says which directions have come to a clean end that was passed on.
-type cleanEnds uint32
+// direction is one of a junction's, by its name in messages.
+type direction string
 
 const (
-	endedIncoming cleanEnds = 1 << iota
-	endedOutgoing
-	endedOutgoingFirst
-
-	endedBoth = endedIncoming | endedOutgoing
+	incoming direction = "incoming" // from the tailnet to the socket
+	outgoing direction = "outgoing" // from the socket to the tailnet
 )
+
+// cleanEnds are the directions that have come to a clean end that was passed on, in the
+// order of their ends.
+type cleanEnds []direction
+
+// areBoth reports whether the connection has come to its end.
+func (e cleanEnds) areBoth() bool { return len(e) == 2 }
 
 // flowing is one direction.
 type flowing struct {
@@ -117,8 +121,8 @@ func (j *junction) unsent() (bytes uint64) {
 
 // run moves bytes until something else happens.
 func (j *junction) run() (left remains) {
-	var incoming sync.WaitGroup
-	incoming.Go(func() {
+	var other sync.WaitGroup
+	other.Go(func() {
 		defer j.part()
 		j.c.guard(func() { left.incoming, left.incomingFailed = j.moveIncoming() })
 	})
@@ -126,7 +130,7 @@ func (j *junction) run() (left remains) {
 		defer j.part()
 		j.c.guard(func() { left.outgoing, left.outgoingFailed = j.moveOutgoing() })
 	}()
-	incoming.Wait()
+	other.Wait()
 	left.ended = j.ended
 	return left
 }
@@ -178,7 +182,7 @@ func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
 				j.c.verdict(err) // told once too, and the other direction may ask
 				return nil, err
 			}
-			if !j.end(endedIncoming) {
+			if !j.end(incoming) {
 				return nil, err
 			}
 			return nil, nil
@@ -189,8 +193,8 @@ func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
 
 // end passes a clean end on and waits until the other direction has ended too, or the
 // junction. It reports false when the end is the caller's to meet.
-func (j *junction) end(direction cleanEnds) bool {
-	if !j.passEnd(direction) {
+func (j *junction) end(ended direction) bool {
+	if !j.passEnd(ended) {
 		return false
 	}
 	patience := time.NewTimer(answerLimit)
@@ -203,16 +207,16 @@ func (j *junction) end(direction cleanEnds) bool {
 	return true
 }
 
-func (j *junction) passEnd(direction cleanEnds) bool {
+func (j *junction) passEnd(ended direction) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.writeFailed != 0 {
 		return false // the kernel has told that it is none, and not to who reads
 	}
-	if incoming, outgoing := j.c.ends(); incoming > stateClean || outgoing > stateClean {
+	if in, out := j.c.ends(); in > stateClean || out > stateClean {
 		return false // an abort leaves nothing to be read, which looks like an end
 	}
-	if direction == endedIncoming {
+	if ended == incoming {
 		var failed error
 		j.socket.Control(func(fd uintptr) { failed = unix.Shutdown(int(fd), unix.SHUT_WR) })
 		if failed != nil {
@@ -224,12 +228,9 @@ func (j *junction) passEnd(direction cleanEnds) bool {
 			return false
 		}
 		j.c.end(&j.c.outgoing, stateClean)
-		if j.ended == 0 {
-			direction |= endedOutgoingFirst
-		}
 	}
-	j.ended |= direction
-	if j.ended&endedBoth == endedBoth {
+	j.ended = append(j.ended, ended)
+	if j.ended.areBoth() {
 		j.part()
 	}
 	return true
@@ -277,7 +278,7 @@ func (j *junction) moveOutgoing() ([]byte, tcpip.Error) {
 	for !j.isParted() {
 		buf, n, err := j.c.take(j.socket)
 		if err == io.EOF {
-			j.end(endedOutgoing)
+			j.end(outgoing)
 			return nil, nil
 		}
 		if err != nil {

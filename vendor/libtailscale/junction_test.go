@@ -100,7 +100,7 @@ func held(t *testing.T, c *connection) *connection {
 }
 
 // parted waits for the junction's end, and takes up what it leaves.
-func (j *joint) parted(t *testing.T) (reading, writing syscall.Errno, ended []string) {
+func (j *joint) parted(t *testing.T) (reading, writing syscall.Errno, ended cleanEnds) {
 	t.Helper()
 	payload, err := json.Marshal(j.partings.until(t, "parted"))
 	if err != nil {
@@ -204,7 +204,7 @@ func TestAJunctionPassesBothEndsOn(t *testing.T) {
 	joined(t, func(t *testing.T, j *joint) {
 		exchange(t, j.far, j.world, 1<<20)
 		reading, writing, ended := j.parted(t)
-		if reading != 0 || writing != 0 || !slices.Equal(ended, []string{"incoming", "outgoing"}) {
+		if reading != 0 || writing != 0 || !slices.Equal(ended, cleanEnds{incoming, outgoing}) {
 			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		if in, out := j.c.ends(); in != stateClean || out != stateClean {
@@ -213,7 +213,7 @@ func TestAJunctionPassesBothEndsOn(t *testing.T) {
 	})
 	joined(t, func(t *testing.T, j *joint) {
 		exchange(t, j.world, j.far, 1)
-		if _, _, ended := j.parted(t); !slices.Equal(ended, []string{"outgoing", "incoming"}) {
+		if _, _, ended := j.parted(t); !slices.Equal(ended, cleanEnds{outgoing, incoming}) {
 			t.Fatalf("ended %v", ended)
 		}
 	})
@@ -225,7 +225,7 @@ func TestAnEndWithoutAnAnswerComesToTheCaller(t *testing.T) {
 		if _, err := j.world.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the socket's other end reads %v, want an end", err)
 		}
-		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || !slices.Equal(ended, []string{"incoming"}) {
+		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || !slices.Equal(ended, cleanEnds{incoming}) {
 			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		if n, err := j.Read(make([]byte, 1)); n != 0 || err != io.EOF {
@@ -245,7 +245,7 @@ func TestAnEndWithoutAnAnswerComesToTheCaller(t *testing.T) {
 		if _, err := j.far.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the peer reads %v, want an end", err)
 		}
-		if _, _, ended := j.parted(t); !slices.Equal(ended, []string{"outgoing"}) {
+		if _, _, ended := j.parted(t); !slices.Equal(ended, cleanEnds{outgoing}) {
 			t.Fatalf("ended %v", ended)
 		}
 		sent := send(j.far, []byte("late"))
@@ -262,7 +262,7 @@ func TestAJunctionEndsInFullFlowWithoutALossOfBytes(t *testing.T) {
 		sent := send(j.far, there)
 		expect(t, "before the end", j.world, there[:1<<20])
 		j.world.CloseWrite() // in the midst of what comes the other way
-		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || slices.Contains(ended, "incoming") {
+		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || slices.Contains(ended, incoming) {
 			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		own := j.own(t)

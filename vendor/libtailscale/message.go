@@ -131,13 +131,13 @@ type listeningMessage struct {
 // connectionMessage is "accepted" in a listen mailbox and "dialed" in a dial
 // mailbox.
 type partedMessage struct {
-	Type     string   `json:"type"`
-	ID       uint64   `json:"id"`
-	Ended    []string `json:"ended"`
-	Reading  int      `json:"reading"`
-	Writing  int      `json:"writing"`
-	Incoming uint64   `json:"incoming"`
-	Outgoing uint64   `json:"outgoing"`
+	Type     string    `json:"type"`
+	ID       uint64    `json:"id"`
+	Ended    cleanEnds `json:"ended"` // never null
+	Reading  int       `json:"reading"`
+	Writing  int       `json:"writing"`
+	Incoming uint64    `json:"incoming"`
+	Outgoing uint64    `json:"outgoing"`
 }
 
 type connectionMessage struct {

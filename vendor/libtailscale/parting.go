@@ -41,12 +41,12 @@ func (n *node) hearsOfPartings() bool {
 func (c *connection) part(j *junction) {
 	left := j.run()
 	parted := partedMessage{
-		Type: "parted", ID: c.id, Ended: left.ended.names(),
+		Type: "parted", ID: c.id, Ended: append(cleanEnds{}, left.ended...),
 		Reading: int(j.readFailed), Writing: int(j.writeFailed),
 		Incoming: j.incoming.moved.Load(), Outgoing: j.outgoing.moved.Load(),
 	}
 	tell := func() error { return c.node.partings.Load().send(parted) }
-	if left.ended&endedBoth == endedBoth {
+	if left.ended.areBoth() {
 		c.nobodyAsks()
 		onDescriptor(j.file, func(fd int) error {
 			return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
@@ -101,19 +101,4 @@ func (c *connection) letGo() {
 		c.left.lent.Close()
 		c.left.lent = nil
 	}
-}
-
-// names are those of the directions, in the order of their ends.
-func (e cleanEnds) names() []string {
-	names := make([]string, 0, 2)
-	if e&endedOutgoingFirst != 0 {
-		names = append(names, "outgoing")
-	}
-	if e&endedIncoming != 0 {
-		names = append(names, "incoming")
-	}
-	if e&(endedOutgoing|endedOutgoingFirst) == endedOutgoing {
-		names = append(names, "outgoing")
-	}
-	return names
 }

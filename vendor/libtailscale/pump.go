@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -29,7 +30,7 @@ type remains struct {
 // pumpIncoming moves bytes from the tailnet to the caller until the peer's end.
 // How it ended is recorded before the caller can see EOF.
 func (c *connection) pumpIncoming(left remains) {
-	if left.ended&endedIncoming != 0 {
+	if slices.Contains(left.ended, incoming) {
 		c.sock.CloseWrite()
 		return
 	}
@@ -88,7 +89,7 @@ func (c *connection) pumpOutgoing(left remains) {
 		c.abort()
 		return
 	}
-	if left.ended&endedOutgoing != 0 {
+	if slices.Contains(left.ended, outgoing) {
 		c.awaitHangUp(raw)
 		return
 	}
