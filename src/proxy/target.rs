@@ -120,7 +120,10 @@ mod tests {
     use super::super::peer::Peer;
     use super::*;
     use std::net::Ipv6Addr;
-    use tokio::net::TcpListener;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     fn nobody() -> Origin {
         Origin::from(Peer::Unix { uid: None })
@@ -160,6 +163,30 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.kind, DialErrorKind::Refused, "{error}");
         assert!(error.retry());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_dropped_unused_is_reset_and_a_used_one_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (_dir, target) = target("127.0.0.1", port, "");
+        for (used, want) in [
+            (false, Err(io::ErrorKind::ConnectionReset)),
+            (true, Ok(b"word".to_vec())),
+        ] {
+            let mut stream = target
+                .dial(&nobody(), Duration::from_secs(5))
+                .await
+                .unwrap();
+            if used {
+                stream.write_all(b"word").await.unwrap();
+            }
+            drop(stream);
+            let mut read = Vec::new();
+            let mut accepted = listener.accept().await.unwrap().0;
+            let end = accepted.read_to_end(&mut read).await;
+            assert_eq!(end.map(|_| read).map_err(|error| error.kind()), want);
+        }
     }
 
     #[test]

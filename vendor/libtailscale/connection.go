@@ -67,29 +67,16 @@ func newConnection(n *node, box *mailbox, conn net.Conn) (*connection, error) {
 	return c, nil
 }
 
-// claim takes it and makes the socket pair that its bytes flow through.
-func (c *connection) claim() (int, error) {
-	theirs, ours, err := socketPair()
-	if err != nil {
-		return -1, err // still announced: the caller may try again or abort it
-	}
-	if err := c.claimAs(theirs, ours); err != nil {
-		return -1, err
-	}
-	return theirs, nil
-}
+// claim takes it and makes the socket pair that its bytes flow through. Without one it is
+// still announced: the caller may try again or abort it.
+func (c *connection) claim() (int, error) { return throughPair(c.claimThrough) }
 
-// claimAs is claim with a pair, which it takes over.
-func (c *connection) claimAs(theirs int, ours *pairEnd) error {
-	err := c.hold()
-	if err == nil {
-		err = c.flowThrough(ours)
+// claimThrough is claim with this side's end of a pair, which it takes unless it fails.
+func (c *connection) claimThrough(sock *pairEnd) error {
+	if err := c.hold(); err != nil {
+		return err
 	}
-	if err != nil {
-		ours.Close()
-		syscall.Close(theirs)
-	}
-	return err
+	return c.flowThrough(sock)
 }
 
 // hold takes it. Nothing flows until flow or join.
@@ -107,20 +94,9 @@ func (c *connection) hold() error {
 }
 
 // flow makes the socket pair that a held connection's bytes flow through from now on.
-func (c *connection) flow() (int, error) {
-	theirs, ours, err := socketPair()
-	if err != nil {
-		return -1, err
-	}
-	if err := c.flowThrough(ours); err != nil {
-		ours.Close()
-		syscall.Close(theirs)
-		return -1, err
-	}
-	return theirs, nil
-}
+func (c *connection) flow() (int, error) { return throughPair(c.flowThrough) }
 
-// flowThrough starts the two directions of a held connection.
+// flowThrough is flow with this side's end of a pair, which it takes unless it fails.
 func (c *connection) flowThrough(sock *pairEnd) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -238,9 +214,9 @@ func (c *connection) joined() (passed passed) {
 // order counts a moving byte twice rather than never.
 func (c *connection) unacknowledged() uint64 {
 	c.mu.Lock()
-	sock, flowed, outgoing := c.sock, c.sock != nil || c.junction != nil, c.outgoing
+	sock, outgoing := c.sock, c.outgoing
 	c.mu.Unlock()
-	if !flowed || outgoing == stateReset || outgoing == stateTimedOut {
+	if outgoing == stateReset || outgoing == stateTimedOut {
 		return 0
 	}
 	var before uint64

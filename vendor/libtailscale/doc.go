@@ -20,6 +20,7 @@
 // # The rooms
 //
 //	exports.go      the C functions: arguments checked, errors as errno
+//	exports_id.go   those on an id, a connection or a flow
 //	environment.go  the environment of both halves, the vendor's log upload
 //	logs.go         where log lines go
 //	knobs/          the library's own variables, when they cannot be read

@@ -87,28 +87,25 @@ func udpAddress(address net.Addr) netip.AddrPort {
 // begin starts to take what comes from the tailnet. Call it once announced.
 func (f *flow) begin() { go f.guard(f.receive) }
 
-// claim makes the socket pair and starts to use it.
-func (f *flow) claim() (int, error) {
-	theirs, ours, err := socketPair()
-	if err != nil {
-		return -1, err // still announced: the caller may try again or abort it
-	}
+// claim makes the socket pair and starts to use it. Without one it is still announced: the
+// caller may try again or abort it.
+func (f *flow) claim() (int, error) { return throughPair(f.claimThrough) }
+
+func (f *flow) claimThrough(sock *pairEnd) error {
 	claimed := f.box.forget(f.id)
 	f.mu.Lock()
 	claimed = claimed && !f.over
 	if claimed {
-		f.sock = ours
+		f.sock = sock
 	}
 	f.mu.Unlock()
 	if !claimed {
-		ours.Close()
-		syscall.Close(theirs)
-		return -1, syscall.EBADF
+		return syscall.EBADF
 	}
 	close(f.settled)
 	go f.guard(f.deliver)
 	go f.guard(f.pass)
-	return theirs, nil
+	return nil
 }
 
 // guard ends the flow with the work, and keeps a fault from ending the process.

@@ -36,8 +36,8 @@ type junction struct {
 	c        *connection
 	file     *os.File // the caller's socket
 	socket   syscall.RawConn
-	incoming flowing
-	outgoing flowing
+	incoming flowing // from the tailnet to the socket
+	outgoing flowing // from the socket to the tailnet
 
 	parting sync.Once
 	parted  chan struct{}
@@ -52,8 +52,8 @@ type junction struct {
 type direction string
 
 const (
-	incoming direction = "incoming" // from the tailnet to the socket
-	outgoing direction = "outgoing" // from the socket to the tailnet
+	fromTailnet direction = "incoming"
+	toTailnet   direction = "outgoing"
 )
 
 // cleanEnds are the directions that have come to a clean end that was passed on, in the
@@ -95,7 +95,10 @@ func (c *connection) join(fd int, incoming, outgoing *uint64) error {
 	if !c.taken || c.aborted || c.sock != nil || c.junction != nil {
 		return syscall.EBADF
 	}
-	j := &junction{c: c, file: os.NewFile(uintptr(fd), "joined"), parted: make(chan struct{})}
+	j := &junction{
+		c: c, file: os.NewFile(uintptr(fd), "joined"), parted: make(chan struct{}),
+		ended: cleanEnds{}, // in JSON not null
+	}
 	j.socket, _ = j.file.SyscallConn() // no error for a file that is open
 	j.incoming.total, j.outgoing.total = incoming, outgoing
 	c.junction = j
@@ -182,7 +185,7 @@ func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
 				j.c.verdict(err) // told once too, and the other direction may ask
 				return nil, err
 			}
-			if !j.end(incoming) {
+			if !j.end(fromTailnet) {
 				return nil, err
 			}
 			return nil, nil
@@ -216,7 +219,7 @@ func (j *junction) passEnd(ended direction) bool {
 	if in, out := j.c.ends(); in > stateClean || out > stateClean {
 		return false // an abort leaves nothing to be read, which looks like an end
 	}
-	if ended == incoming {
+	if ended == fromTailnet {
 		var failed error
 		j.socket.Control(func(fd uintptr) { failed = unix.Shutdown(int(fd), unix.SHUT_WR) })
 		if failed != nil {
@@ -278,7 +281,7 @@ func (j *junction) moveOutgoing() ([]byte, tcpip.Error) {
 	for !j.isParted() {
 		buf, n, err := j.c.take(j.socket)
 		if err == io.EOF {
-			j.end(outgoing)
+			j.end(toTailnet)
 			return nil, nil
 		}
 		if err != nil {

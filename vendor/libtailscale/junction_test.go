@@ -204,7 +204,7 @@ func TestAJunctionPassesBothEndsOn(t *testing.T) {
 	joined(t, func(t *testing.T, j *joint) {
 		exchange(t, j.far, j.world, 1<<20)
 		reading, writing, ended := j.parted(t)
-		if reading != 0 || writing != 0 || !slices.Equal(ended, cleanEnds{incoming, outgoing}) {
+		if reading != 0 || writing != 0 || !slices.Equal(ended, cleanEnds{fromTailnet, toTailnet}) {
 			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		if in, out := j.c.ends(); in != stateClean || out != stateClean {
@@ -213,7 +213,7 @@ func TestAJunctionPassesBothEndsOn(t *testing.T) {
 	})
 	joined(t, func(t *testing.T, j *joint) {
 		exchange(t, j.world, j.far, 1)
-		if _, _, ended := j.parted(t); !slices.Equal(ended, cleanEnds{outgoing, incoming}) {
+		if _, _, ended := j.parted(t); !slices.Equal(ended, cleanEnds{toTailnet, fromTailnet}) {
 			t.Fatalf("ended %v", ended)
 		}
 	})
@@ -225,7 +225,7 @@ func TestAnEndWithoutAnAnswerComesToTheCaller(t *testing.T) {
 		if _, err := j.world.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the socket's other end reads %v, want an end", err)
 		}
-		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || !slices.Equal(ended, cleanEnds{incoming}) {
+		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || !slices.Equal(ended, cleanEnds{fromTailnet}) {
 			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		if n, err := j.Read(make([]byte, 1)); n != 0 || err != io.EOF {
@@ -245,7 +245,7 @@ func TestAnEndWithoutAnAnswerComesToTheCaller(t *testing.T) {
 		if _, err := j.far.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the peer reads %v, want an end", err)
 		}
-		if _, _, ended := j.parted(t); !slices.Equal(ended, cleanEnds{outgoing}) {
+		if _, _, ended := j.parted(t); !slices.Equal(ended, cleanEnds{toTailnet}) {
 			t.Fatalf("ended %v", ended)
 		}
 		sent := send(j.far, []byte("late"))
@@ -262,7 +262,7 @@ func TestAJunctionEndsInFullFlowWithoutALossOfBytes(t *testing.T) {
 		sent := send(j.far, there)
 		expect(t, "before the end", j.world, there[:1<<20])
 		j.world.CloseWrite() // in the midst of what comes the other way
-		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || slices.Contains(ended, incoming) {
+		if reading, writing, ended := j.parted(t); reading != 0 || writing != 0 || slices.Contains(ended, fromTailnet) {
 			t.Fatalf("the kernel told %v and %v, ended %v", reading, writing, ended)
 		}
 		own := j.own(t)
@@ -358,43 +358,6 @@ func TestAnAbortEndsAJunctionAndLetsGoOfTheSocket(t *testing.T) {
 			t.Error("the peer was not reset")
 		}
 	})
-}
-
-func TestASocketThatIsNotTakenBackIsResetWithItsConnection(t *testing.T) {
-	joined(t, func(t *testing.T, j *joint) {
-		j.far.(halfCloser).CloseWrite() // and no answer
-		j.partings.until(t, "parted")
-		j.c.abort()
-		if _, err := io.Copy(io.Discard, j.world); err != nil {
-			t.Errorf("before the reset: %v", err) // the end has come before
-		}
-		eventually(t, "the socket's other end is reset", func() bool {
-			_, err := j.world.Write([]byte("late"))
-			return err != nil
-		})
-	})
-}
-
-func TestAJunctionOfWhichNobodyHearsIsReset(t *testing.T) {
-	joined(t, func(t *testing.T, j *joint) {
-		j.partings.Close()
-		j.world.CloseWrite() // and no answer
-		if _, err := io.Copy(io.Discard, j.far); err != nil {
-			t.Errorf("before the reset: %v", err)
-		}
-		eventually(t, "the peer is reset", func() bool {
-			_, err := j.far.Write([]byte("late"))
-			return err != nil
-		})
-	})
-}
-
-func TestANewerMailboxOfPartingsReplacesTheOlder(t *testing.T) {
-	l := newLink(t, nodeConfig{})
-	older, newer := l.n.openPartings(t), l.n.openPartings(t)
-	older.eof(t)
-	l.n.shut(t)
-	newer.eof(t)
 }
 
 func TestOnlyAHeldConnectionIsJoined(t *testing.T) {

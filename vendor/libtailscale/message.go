@@ -128,18 +128,18 @@ type listeningMessage struct {
 	Address string `json:"address"`
 }
 
-// connectionMessage is "accepted" in a listen mailbox and "dialed" in a dial
-// mailbox.
 type partedMessage struct {
 	Type     string    `json:"type"`
 	ID       uint64    `json:"id"`
-	Ended    cleanEnds `json:"ended"` // never null
+	Ended    cleanEnds `json:"ended"`
 	Reading  int       `json:"reading"`
 	Writing  int       `json:"writing"`
 	Incoming uint64    `json:"incoming"`
 	Outgoing uint64    `json:"outgoing"`
 }
 
+// connectionMessage is "accepted" in a listen mailbox and "dialed" in a dial
+// mailbox.
 type connectionMessage struct {
 	Type   string         `json:"type"`
 	ID     uint64         `json:"id"`

@@ -41,7 +41,7 @@ func (n *node) hearsOfPartings() bool {
 func (c *connection) part(j *junction) {
 	left := j.run()
 	parted := partedMessage{
-		Type: "parted", ID: c.id, Ended: append(cleanEnds{}, left.ended...),
+		Type: "parted", ID: c.id, Ended: left.ended,
 		Reading: int(j.readFailed), Writing: int(j.writeFailed),
 		Incoming: j.incoming.moved.Load(), Outgoing: j.outgoing.moved.Load(),
 	}

@@ -30,7 +30,7 @@ type remains struct {
 // pumpIncoming moves bytes from the tailnet to the caller until the peer's end.
 // How it ended is recorded before the caller can see EOF.
 func (c *connection) pumpIncoming(left remains) {
-	if slices.Contains(left.ended, incoming) {
+	if slices.Contains(left.ended, fromTailnet) {
 		c.sock.CloseWrite()
 		return
 	}
@@ -89,7 +89,7 @@ func (c *connection) pumpOutgoing(left remains) {
 		c.abort()
 		return
 	}
-	if slices.Contains(left.ended, outgoing) {
+	if slices.Contains(left.ended, toTailnet) {
 		c.awaitHangUp(raw)
 		return
 	}

@@ -21,6 +21,21 @@ func socketPair() (theirs int, ours *pairEnd, err error) {
 	return fds[0], &pairEnd{os.NewFile(uintptr(fds[1]), "seam")}, nil
 }
 
+// throughPair makes a socket pair, whose other end is the caller's, and has this side's
+// used. On an error both are closed.
+func throughPair(use func(ours *pairEnd) error) (int, error) {
+	theirs, ours, err := socketPair()
+	if err != nil {
+		return -1, err
+	}
+	if err := use(ours); err != nil {
+		ours.Close()
+		unix.Close(theirs)
+		return -1, err
+	}
+	return theirs, nil
+}
+
 // CloseWrite ends what this side sends.
 func (e *pairEnd) CloseWrite() error { return e.shutdown(unix.SHUT_WR) }
 

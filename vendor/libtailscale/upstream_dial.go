@@ -58,7 +58,8 @@ func claimBlocking(id uint64) (int, error) {
 		return -1, err
 	}
 	c.gentle = true
-	if err := c.claimAs(p.theirs, p.ours); err != nil {
+	if err := c.claimThrough(p.ours); err != nil {
+		p.close()
 		return -1, err
 	}
 	c.release()

@@ -141,7 +141,8 @@ func (l *listener) accept(fd int) (int, error) {
 		}
 		l.remember(p.key, c.remote.Addr())
 		c.gentle, c.atEnd = true, func() { l.over(p.key) }
-		if err := c.claimAs(p.theirs, p.ours); err != nil {
+		if err := c.claimThrough(p.ours); err != nil {
+			p.close()
 			l.over(p.key)
 			continue
 		}
