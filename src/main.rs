@@ -1,9 +1,7 @@
 //! The `tailport` program: arguments, configuration, logging, runtime, run, exit code.
 
 use std::io::{self, Write};
-use std::num::NonZero;
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 
 use tailport::app::{self, Failure};
@@ -11,12 +9,6 @@ use tailport::cli::{self, Action};
 use tailport::config::{self, Config};
 use tailport::exit::Exit;
 use tailport::telemetry::logging;
-
-/// For how many processors there is a thread for the relays. The Go half, which encrypts,
-/// has most of the work, about four fifths even with small messages; with a thread for
-/// each processor they wake one another, and on two processors 16 exchanges at a time and
-/// bulk took about 5 % more of their time.
-const PROCESSORS_A_WORKER: usize = 4;
 
 /// What tasks get to end after everything is closed.
 const RUNTIME_END: Duration = Duration::from_millis(500);
@@ -74,12 +66,7 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config, again: app::Source, prepared: app::Prepared) -> Result<(), Failure> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(processors.div_ceil(PROCESSORS_A_WORKER))
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::runtime(&error))?;
+    let runtime = app::runtime().map_err(|error| Failure::runtime(&error))?;
     let result = runtime.block_on(app::run(config, again, prepared));
     runtime.shutdown_timeout(RUNTIME_END);
     result

@@ -18,6 +18,7 @@
 //! | `watch` | what the node says of itself meanwhile |
 //! | `key_expiry` | warnings ahead of the node key's expiry |
 //! | `doors` | the control socket and the admin endpoint |
+//! | `runtime` | the threads of this half |
 //! | `service_manager` | what systemd gave at the start, and what it is told |
 //! | `descriptors` | the connection cap against the descriptor limit |
 //! | `memory` | the Go half's soft memory limit |
@@ -38,6 +39,7 @@ mod paths;
 mod program;
 mod reload;
 mod report;
+mod runtime;
 mod service_manager;
 mod signals;
 mod start;
@@ -53,6 +55,7 @@ use tokio::sync::watch::Sender;
 pub use failure::Failure;
 pub use reload::Source;
 pub use report::error_line;
+pub use runtime::runtime;
 
 use operations::Desk;
 use program::Program;

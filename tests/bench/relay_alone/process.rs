@@ -71,12 +71,9 @@ fn ready(address: SocketAddr) {
     let _ = io::stdin().read_to_end(&mut Vec::new());
 }
 
-/// The runtime that tailport's `main` builds.
+/// The runtime that tailport runs in.
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
+    tailport::app::runtime().expect("a runtime")
 }
 
 /// Any port of loopback.
