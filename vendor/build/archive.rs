@@ -15,6 +15,7 @@ const OMITTED: &[&str] = &[
     "appconnectors",
     "aws",
     "bird",
+    "cachenetmap",
     "captiveportal",
     "capture",
     "cliconndiag",
@@ -51,7 +52,9 @@ const OMITTED: &[&str] = &[
     "remoteconfig",
     "resolved",
     "routecheck",
+    "runtimemetrics",
     "sdnotify",
+    "serviceclientprefs",
     "ssh",
     "synology",
     "syslog",
@@ -66,6 +69,53 @@ const OMITTED: &[&str] = &[
     "wakeonlan",
     "webbrowser",
     "webclient",
+];
+
+/// Where Go's compiler inlines calls: what packets and connections pass. Of the rest, what
+/// is inlined comes to a megabyte of code, and of tables that describe it.
+const INLINED: &[&str] = &[
+    "encoding/binary",
+    "github.com/tailscale/wireguard-go/...",
+    "go4.org/mem",
+    "golang.org/x/crypto/chacha20poly1305",
+    "golang.org/x/crypto/internal/...",
+    "gvisor.dev/gvisor/pkg/atomicbitops",
+    "gvisor.dev/gvisor/pkg/bits",
+    "gvisor.dev/gvisor/pkg/buffer",
+    "gvisor.dev/gvisor/pkg/gohacks",
+    "gvisor.dev/gvisor/pkg/refs",
+    "gvisor.dev/gvisor/pkg/sleep",
+    "gvisor.dev/gvisor/pkg/sync/...",
+    "gvisor.dev/gvisor/pkg/tcpip",
+    "gvisor.dev/gvisor/pkg/tcpip/adapters/gonet",
+    "gvisor.dev/gvisor/pkg/tcpip/checksum",
+    "gvisor.dev/gvisor/pkg/tcpip/header",
+    "gvisor.dev/gvisor/pkg/tcpip/internal/tcp",
+    "gvisor.dev/gvisor/pkg/tcpip/network/ipv4",
+    "gvisor.dev/gvisor/pkg/tcpip/seqnum",
+    "gvisor.dev/gvisor/pkg/tcpip/stack",
+    "gvisor.dev/gvisor/pkg/tcpip/transport/tcp",
+    "gvisor.dev/gvisor/pkg/waiter",
+    "internal/abi",
+    "internal/bytealg",
+    "internal/byteorder",
+    "internal/poll",
+    "internal/runtime/...",
+    "internal/sync",
+    "net/netip",
+    "runtime",
+    "sync",
+    "syscall",
+    "tailport.dev/...",
+    "tailscale.com/net/batching",
+    "tailscale.com/net/packet",
+    "tailscale.com/net/tstun",
+    "tailscale.com/tstime/mono",
+    "tailscale.com/types/key",
+    "tailscale.com/wgengine/filter",
+    "tailscale.com/wgengine/magicsock",
+    "tailscale.com/wgengine/netstack",
+    "time",
 ];
 
 /// Name and user lookups in Go: a static binary must not load the host's NSS.
@@ -91,8 +141,10 @@ pub(crate) fn build(
             "-trimpath",
             "-buildvcs=false",
         ])
+        .arg("-gcflags=all=-l")
+        .args(INLINED.iter().map(|part| format!("-gcflags={part}=")))
         .args([
-            "-ldflags=-s -w",
+            "-ldflags=-s -w -funcalign=16",
             &format!("-tags={PURE_GO},{}", omitted.join(",")),
         ]);
     // A module mode in GOFLAGS is the user's word; otherwise nothing may change
