@@ -45,9 +45,10 @@ impl Program<'_> {
         state_dir: &StateDir,
         requests: Requests,
     ) -> Result<(), Failure> {
-        let logs = tailnet::logs()?;
         let background = TaskTracker::new();
-        background.spawn(watch::relay_logs(logs));
+        if watch::wants_logs() {
+            background.spawn(watch::relay_logs(tailnet::logs()?));
+        }
         let view = View::new(
             self.status.subscribe(),
             Arc::clone(&self.registry),

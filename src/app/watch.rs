@@ -149,6 +149,12 @@ fn remark(Warning { code, text }: Warning) -> Remark {
     Remark { code, text }
 }
 
+/// Whether anybody reads what [`relay_logs`] passes on. If not, the Go half need not even
+/// write its lines: at a start there are about 150.
+pub(super) fn wants_logs() -> bool {
+    tracing::enabled!(target: "tailscale", tracing::Level::DEBUG)
+}
+
 /// Passes the Go half's log lines on, at debug level: they are many, and meant
 /// for those who look into the library.
 pub(super) async fn relay_logs(mut logs: Logs) {

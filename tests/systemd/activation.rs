@@ -75,10 +75,11 @@ fn connects_accept_on_the_sockets_that_were_passed_before_and_after_a_reload() {
     let file = settings
         .directory()
         .write_secret("tailport.toml", &rdp("rdp", 9101));
-    // The first one may have to wait for the handshake of the two nodes.
+    // The first one may have to wait for the handshake of the two nodes; its SYNs go
+    // after 1, 3, 7, 15 and 31 s.
     let settings = settings
         .set("TS_CONFIG", &file)
-        .set("TS_DIAL_TIMEOUT", "30s");
+        .set("TS_DIAL_TIMEOUT", "60s");
     // Who comes before the program is there waits.
     let early = socket::connect(at);
     let sockets: [(&str, &dyn AsFd); 3] = [("db", &unix), ("a.socket", &tcp), ("", &udp)];
