@@ -56,8 +56,7 @@ unpack netcat-openbsd $(lacking netcat-openbsd)
 # ---- programs ----------------------------------------------------------------
 
 # What tailport's own archive leaves out stays out here too, but for the parts that make
-# a daemon of it; and the code is made position-independent as the archive's is. Many
-# packages are then in Go's cache already when the archive was built before.
+# a daemon of it.
 omitted=$(sed -n '/^const OMITTED/,/^];/s/^ *"\([a-z0-9_]*\)",$/,ts_omit_\1/p' ../../vendor/build/archive.rs |
     grep -v '_\(iptables\|osrouter\|outboundproxy\|unixsocketidentity\)$' | tr -d '\n')
 [ -n "$omitted" ] || { echo 'interop: no OMITTED in vendor/build/archive.rs' >&2; exit 1; }
@@ -71,6 +70,6 @@ build() {
 }
 
 mkdir -p "$out"
-build tailscale -buildmode=pie -tags="netgo,osusergo$omitted" \
+build tailscale -tags="netgo,osusergo$omitted" \
     tailscale.com/cmd/tailscaled tailscale.com/cmd/tailscale tailscale.com/cmd/derper
 build headscale github.com/juanfont/headscale/cmd/headscale
