@@ -149,10 +149,13 @@ fn remark(Warning { code, text }: Warning) -> Remark {
     Remark { code, text }
 }
 
+/// Where the Go half's log lines come from, for a filter.
+const LIBRARY: &str = "tailscale";
+
 /// Whether anybody reads what [`relay_logs`] passes on. If not, the Go half need not even
 /// write its lines: at a start there are about 150.
 pub(super) fn wants_logs() -> bool {
-    tracing::enabled!(target: "tailscale", tracing::Level::DEBUG)
+    tracing::enabled!(target: LIBRARY, tracing::Level::DEBUG)
 }
 
 /// Passes the Go half's log lines on, at debug level: they are many, and meant
@@ -160,9 +163,9 @@ pub(super) fn wants_logs() -> bool {
 pub(super) async fn relay_logs(mut logs: Logs) {
     while let Some(Ok(line)) = logs.next().await {
         if line.dropped > 0 {
-            tracing::debug!(target: "tailscale", from = "tailscale", dropped = line.dropped, "lines lost");
+            tracing::debug!(target: LIBRARY, from = LIBRARY, dropped = line.dropped, "lines lost");
         }
-        tracing::debug!(target: "tailscale", from = "tailscale", "{}", printable(&line.text));
+        tracing::debug!(target: LIBRARY, from = LIBRARY, "{}", printable(&line.text));
     }
 }
 
@@ -173,4 +176,24 @@ fn printable(line: &str) -> String {
         |character: char| character.is_control() && character != '\t',
         " ",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::subscriber::with_default;
+
+    use super::*;
+
+    #[test]
+    fn log_lines_are_wanted_where_the_filter_lets_them_through() {
+        for (filter, wanted) in [
+            ("info", false),
+            ("debug", true),
+            ("warn,tailscale=debug", true),
+            ("debug,tailscale=info", false),
+        ] {
+            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).finish();
+            assert_eq!(with_default(subscriber, wants_logs), wanted, "{filter}");
+        }
+    }
 }
