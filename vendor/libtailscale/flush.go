@@ -30,30 +30,57 @@ func awaitAcknowledged(ctx context.Context, done func() bool) bool {
 	return true
 }
 
-// linger keeps a finished connection known to flush until the peer has
-// acknowledged its last byte. Its id is retired once it is known so.
+// linger keeps a finished connection known to flush until the peer has acknowledged its
+// last byte. Its id is retired once it is known so.
 func (n *node) linger(c *connection, retire func()) {
-	acknowledged := func() bool { return c.unacknowledged() == 0 }
-	if acknowledged() {
-		retire()
+	defer retire()
+	if c.unacknowledged() == 0 {
 		return
 	}
 	n.mu.Lock()
-	n.lingering[c] = struct{}{}
-	n.mu.Unlock()
+	defer n.mu.Unlock()
+	n.lingering[c] = time.Now().Add(lingerLimit)
 	registry.lingering.Add(1)
-	retire()
-	defer func() {
-		n.mu.Lock()
-		delete(n.lingering, c)
-		n.mu.Unlock()
-		registry.lingering.Add(-1)
-	}()
-	ctx, cancel := context.WithTimeout(n.ctx, lingerLimit)
-	defer cancel()
-	if !awaitAcknowledged(ctx, acknowledged) {
-		c.endpoint.abort()
+	if len(n.lingering) == 1 {
+		go n.endLingering()
 	}
+}
+
+// endLingering lets go of each that lingers, and ends with the last. It is one goroutine
+// for all: every connection lingers for a round trip, and a timer for each would wake a
+// thread for each.
+func (n *node) endLingering() {
+	for more := true; more; more = n.lookAtLingering() {
+		select {
+		case <-n.ctx.Done():
+		case <-time.After(lastLook):
+		}
+	}
+}
+
+// lookAtLingering reports whether any is left.
+func (n *node) lookAtLingering() bool {
+	closing, now := n.ctx.Err() != nil, time.Now()
+	n.mu.Lock()
+	lingering := maps.Clone(n.lingering)
+	n.mu.Unlock()
+	maps.DeleteFunc(lingering, func(c *connection, limit time.Time) (stays bool) {
+		if c.unacknowledged() == 0 {
+			return false
+		}
+		late := closing || now.After(limit)
+		if late {
+			c.endpoint.abort()
+		}
+		return !late
+	})
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for c := range lingering {
+		delete(n.lingering, c)
+		registry.lingering.Add(-1)
+	}
+	return len(n.lingering) > 0
 }
 
 // pending lists the connections that may hold bytes the peers do not have yet: first those
@@ -65,7 +92,9 @@ func (n *node) pending() []*connection {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	maps.Copy(found, n.lingering)
+	for c := range n.lingering {
+		found[c] = struct{}{}
+	}
 	return slices.Collect(maps.Keys(found))
 }
 

@@ -46,6 +46,7 @@ type junction struct {
 	writeFailed syscall.Errno // what who wrote the socket was told
 	readFailed  syscall.Errno
 	ended       cleanEnds
+	patience    *time.Timer // for the other end, after the first one
 }
 
 // direction is one of a junction's, by its name in messages.
@@ -126,16 +127,29 @@ func (j *junction) unsent() (bytes uint64) {
 func (j *junction) run() (left remains) {
 	var other sync.WaitGroup
 	other.Go(func() {
-		defer j.part()
+		defer j.partUnlessEnded(fromTailnet)
 		j.c.guard(func() { left.incoming, left.incomingFailed = j.moveIncoming() })
 	})
 	func() {
-		defer j.part()
+		defer j.partUnlessEnded(toTailnet)
 		j.c.guard(func() { left.outgoing, left.outgoingFailed = j.moveOutgoing() })
 	}()
 	other.Wait()
+	if j.patience != nil {
+		j.patience.Stop()
+	}
 	left.ended = j.ended
 	return left
+}
+
+// partUnlessEnded parts for a direction that is done, but not by an end that it passed on.
+func (j *junction) partUnlessEnded(done direction) {
+	j.mu.Lock()
+	ended := slices.Contains(j.ended, done)
+	j.mu.Unlock()
+	if !ended {
+		j.part()
+	}
 }
 
 // part ends both directions. It may be called more than once.
@@ -185,7 +199,7 @@ func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
 				j.c.verdict(err) // told once too, and the other direction may ask
 				return nil, err
 			}
-			if !j.end(fromTailnet) {
+			if !j.passEnd(fromTailnet) {
 				return nil, err
 			}
 			return nil, nil
@@ -194,22 +208,8 @@ func (j *junction) moveIncoming() ([]byte, tcpip.Error) {
 	return nil, nil
 }
 
-// end passes a clean end on and waits until the other direction has ended too, or the
-// junction. It reports false when the end is the caller's to meet.
-func (j *junction) end(ended direction) bool {
-	if !j.passEnd(ended) {
-		return false
-	}
-	patience := time.NewTimer(answerLimit)
-	defer patience.Stop()
-	select {
-	case <-j.parted:
-	case <-patience.C:
-		j.part()
-	}
-	return true
-}
-
+// passEnd passes a clean end on, and gives the other direction some time for its own. It
+// reports false when the end is the caller's to meet.
 func (j *junction) passEnd(ended direction) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -233,8 +233,8 @@ func (j *junction) passEnd(ended direction) bool {
 		j.c.end(&j.c.outgoing, stateClean)
 	}
 	j.ended = append(j.ended, ended)
-	if j.ended.areBoth() {
-		j.part()
+	if j.patience == nil {
+		j.patience = time.AfterFunc(answerLimit, j.part)
 	}
 	return true
 }
@@ -281,7 +281,7 @@ func (j *junction) moveOutgoing() ([]byte, tcpip.Error) {
 	for !j.isParted() {
 		buf, n, err := j.c.take(j.socket)
 		if err == io.EOF {
-			j.end(toTailnet)
+			j.passEnd(toTailnet)
 			return nil, nil
 		}
 		if err != nil {

@@ -73,7 +73,7 @@ type node struct {
 	partings atomic.Pointer[mailbox] // where the ends of junctions are told, or nil
 
 	mu        sync.Mutex
-	lingering map[*connection]struct{}
+	lingering map[*connection]time.Time // until when
 }
 
 // startNode begins a node's start and returns the mailbox that follows it.
@@ -109,7 +109,7 @@ func newNode(config nodeConfig) (*node, error) {
 		waiting:   make(chan string, 1),
 		keepalive: time.Duration(config.KeepaliveMS) * time.Millisecond,
 		started:   make(chan struct{}),
-		lingering: make(map[*connection]struct{}),
+		lingering: make(map[*connection]time.Time),
 	}
 	n.server.Logf, n.server.UserLogf = n.logf, n.logf
 	n.mapPoll.gone = make(chan struct{})
