@@ -21,10 +21,10 @@
 //! app ──► every other room but cli                                        the only one that knows every part
 //! proxy::node ──► tailnet                                                  the only bridge between the two
 //! proxy::kernel ──► tailnet::unacknowledged                                one question to a socket
-//! proxy::* ──► proxy::endpoint, shutdown, telemetry
-//! tailnet::* ──► tailnet::sys ──► ffi                                      sys is the only file with unsafe
+//! proxy::* ──► proxy::endpoint, shutdown, telemetry, turn
+//! tailnet::* ──► tailnet::sys ──► ffi; turn                                sys is the only room with unsafe
 //! admin ──► telemetry                                                      status, metrics, and the doors to them
-//! config, exit, shutdown, telemetry::metrics, ffi                          leaves
+//! config, exit, shutdown, telemetry::metrics, turn, ffi                    leaves
 //! ```
 //!
 //! | room | what it is |
@@ -37,6 +37,7 @@
 //! | [`tailnet`] | the Go half as safe, owned types |
 //! | [`proxy`] | from a connection's arrival to its end |
 //! | [`shutdown`] | the two requests to stop |
+//! | [`turn`] | tasks that go on in the thread that wakes them |
 //! | [`app`] | all of it put together: build, serve, stop |
 //! | [`exit`] | the exit codes |
 //!
@@ -50,7 +51,8 @@
 //!
 //! 1. [`proxy`]'s accept loop takes it from a listener and claims a slot of the
 //!    process-wide cap, at once or not at all: without one it is refused and
-//!    counted. Nothing is waited for until it has a task of its own.
+//!    counted. Nothing is waited for until it has a task of its own. What comes from the
+//!    tailnet is decided in the thread that brings it, as far as nothing is waited for.
 //! 2. The task asks the forward's gate, if it has one, who the peer is and whether
 //!    it is let in, opens the peer's stream (a TLS handshake, what SOCKS5 says first),
 //!    and dials the target within TS_DIAL_TIMEOUT, name resolution and repeated tries
@@ -77,3 +79,4 @@ pub mod shutdown;
 pub mod state_dir;
 pub mod tailnet;
 pub mod telemetry;
+pub mod turn;

@@ -19,7 +19,7 @@ use super::{
     origin::Origin,
     slots::NoSlot,
 };
-use crate::telemetry::metrics::Metrics;
+use crate::{telemetry::metrics::Metrics, turn};
 
 /// The first pause after a failed accept or claim; it doubles from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -89,7 +89,7 @@ impl<A: Accept, D: Dial, G: Gate> AcceptLoop<A, D, G> {
         let stream = incoming.claim().inspect_err(|_| self.metrics.refuse())?;
         let active = self.metrics.begin();
         let connection = Connection::new(context, origin, stream, active, slot);
-        self.tracker.spawn(connection.run());
+        turn::spawn(self.tracker.track_future(connection.run()));
         Ok(())
     }
 }

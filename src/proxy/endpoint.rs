@@ -18,6 +18,10 @@ pub trait Accept: Send + 'static {
     /// What arrives.
     type Incoming: Incoming;
 
+    /// Whether connections come in threads of the Go half, which can carry on who waits for
+    /// them: see [`crate::turn`].
+    const BY_HAND: bool = false;
+
     /// Waits for the next connection.
     ///
     /// # Errors

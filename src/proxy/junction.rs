@@ -98,7 +98,8 @@ pub struct Moved {
 }
 
 /// Has bytes pass by themselves, if these two sides can be joined, until something else
-/// comes. Nothing may have been read of the tailnet's side.
+/// comes, and says whether that was the end of both directions. Nothing may have been read
+/// of the tailnet's side.
 ///
 /// # Cancel safety
 /// Dropping the future leaves both sides good to be reset alone.
@@ -107,12 +108,14 @@ pub(super) async fn pass<P: Stream, T: Stream>(
     target: &Side<T>,
     course: &Course,
     totals: &Traffic,
-) {
+) -> bool {
     let &Traffic { to_target, to_peer } = totals;
     if let Some(junction) = Junction::new(peer, target, to_target, to_peer) {
-        junction.parted(Party::Peer, course).await;
+        junction.parted(Party::Peer, course).await
     } else if let Some(junction) = Junction::new(target, peer, to_peer, to_target) {
-        junction.parted(Party::Target, course).await;
+        junction.parted(Party::Target, course).await
+    } else {
+        false
     }
 }
 
@@ -168,8 +171,9 @@ impl<'a, M: Stream, L: Stream> Junction<'a, M, L> {
         })
     }
 
-    /// Waits for the end of the junction, whose mover is `party`.
-    async fn parted(mut self, party: Party, course: &Course) {
+    /// Waits for the end of the junction, whose mover is `party`, and says whether both
+    /// directions have come to theirs.
+    async fn parted(mut self, party: Party, course: &Course) -> bool {
         let parted = poll_fn(|cx| {
             self.mover
                 .poll(cx, |stream, cx| match stream.get_mut().mover() {
@@ -179,7 +183,7 @@ impl<'a, M: Stream, L: Stream> Junction<'a, M, L> {
         });
         // A connection that is over, or a socket that is, shows that to who reads it.
         let Ok(returned) = parted.await else {
-            return;
+            return false;
         };
         let Returned {
             reading,
@@ -204,8 +208,10 @@ impl<'a, M: Stream, L: Stream> Junction<'a, M, L> {
             };
             course.ended(source, DirectionEnd::Clean);
         }
+        let over = returned.socket.is_none();
         self.lender
             .with(|stream| stream.lender().map(|lender| lender.take_back(returned)));
+        over
     }
 }
 

@@ -79,7 +79,7 @@ use self::{
     relay::Limits,
     slots::Slots,
 };
-use crate::{shutdown::Shutdown, telemetry::metrics::Metrics};
+use crate::{shutdown::Shutdown, telemetry::metrics::Metrics, turn};
 
 /// The times a forward works by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +162,12 @@ impl<A: Accept, D: Dial, G: Gate> Serving<A, D, G> {
     /// # Cancel safety
     /// Dropping the future closes the listener; connections run on.
     pub async fn run(self) -> io::Result<()> {
-        self.0.run().await
+        let serving = self.0.run();
+        if A::BY_HAND {
+            turn::joined(serving).await
+        } else {
+            serving.await
+        }
     }
 }
 

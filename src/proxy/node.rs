@@ -38,6 +38,8 @@ impl NodeListener {
 impl Accept for NodeListener {
     type Incoming = NodeIncoming;
 
+    const BY_HAND: bool = true;
+
     async fn accept(&mut self) -> io::Result<NodeIncoming> {
         self.0.accept().await.map(NodeIncoming).map_err(gone)
     }

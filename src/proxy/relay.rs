@@ -50,7 +50,7 @@ use super::{
     side::{Held, Side},
     summary::{DirectionEnd, Party, Summary},
 };
-use crate::telemetry::metrics::Traffic;
+use crate::{telemetry::metrics::Traffic, turn};
 
 pub use super::limits::{DELIVERY, Limits};
 
@@ -73,7 +73,10 @@ pub async fn relay<P: Stream, T: Stream>(
     let to_peer = Direction::new(&target, &peer, Party::Target, &course, totals.to_peer);
 
     let whole = async {
-        junction::pass(&peer, &target, &course, totals).await;
+        let over = junction::pass(&peer, &target, &course, totals).await;
+        if !over {
+            turn::leave().await; // bytes to move are nothing for somebody else's thread
+        }
         both(&to_target, &to_peer).await;
     };
     let progress = || {

@@ -48,6 +48,8 @@ impl<A> TlsListener<A> {
 impl<A: Accept> Accept for TlsListener<A> {
     type Incoming = TlsIncoming<A::Incoming>;
 
+    const BY_HAND: bool = A::BY_HAND;
+
     async fn accept(&mut self) -> io::Result<Self::Incoming> {
         let inner = self.inner.accept().await?;
         let acceptor = self.acceptor.clone();

@@ -1,11 +1,15 @@
 //! Accepting connections from the tailnet.
 
 use std::ffi::{CStr, CString};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::connection::ConnectionId;
+use super::door::Door;
 use super::error::{Error, ErrorKind};
+use super::hand::Hand;
 use super::mailbox::Mailbox;
 use super::message::{Announced, Listen};
 use super::partings::Partings;
@@ -20,6 +24,9 @@ use super::sys::{self, NodeHandle};
 #[derive(Debug)]
 pub struct Listener {
     mailbox: Mailbox<Listen>,
+    door: Arc<Door>,
+    // Who waits at the door is given what comes.
+    _hand: Hand,
     partings: Partings,
     address: String,
 }
@@ -34,11 +41,15 @@ impl Listener {
     ) -> Result<Self, Error> {
         let failed = || Error::call("listening on the tailnet");
         let address = CString::new(address).map_err(|error| failed()(error.into()))?;
-        let fd = sys::listen(node, network, &address).map_err(failed())?;
+        let door = Arc::new(Door::default());
+        let hand = Hand::new(Arc::clone(&door) as _);
+        let fd = sys::listen(node, network, &address, &hand).map_err(failed())?;
         let mut mailbox = Mailbox::new(fd).map_err(failed())?;
         match mailbox.answer().await? {
             Listen::Listening { address } => Ok(Self {
                 mailbox,
+                door,
+                _hand: hand,
                 partings: partings.clone(),
                 address,
             }),
@@ -62,7 +73,8 @@ impl Listener {
     ///
     /// Safe: no connection is lost.
     pub async fn accept(&mut self) -> io::Result<Incoming> {
-        match self.mailbox.next().await {
+        let next = poll_fn(|cx| self.door.wait(cx, |cx| self.mailbox.poll_next(cx)));
+        match next.await {
             Some(Ok(Listen::Accepted(announced))) => Ok(Incoming {
                 announced,
                 partings: self.partings.clone(),

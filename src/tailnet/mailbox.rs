@@ -2,10 +2,12 @@
 //!
 //! Dropping a mailbox closes its descriptor, which cancels what it stands for.
 
+use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
@@ -43,13 +45,21 @@ impl<M: Message> Mailbox<M> {
     ///
     /// Safe: a frame that has arrived in part is kept for the next call.
     pub(crate) async fn next(&mut self) -> Option<Result<M, ProtocolError>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// [`Mailbox::next`] for who waits for something else too.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<M, ProtocolError>>> {
         if self.ended {
-            return None;
+            return Poll::Ready(None);
         }
-        let frame = self.frames.next().await;
+        let frame = ready!(self.frames.poll_next_unpin(cx));
         let message = frame.map(|frame| frame.and_then(|frame| decode(&frame)));
         self.ended = !matches!(message, Some(Ok(_)));
-        message
+        Poll::Ready(message)
     }
 
     /// The next message of a mailbox that owes one.

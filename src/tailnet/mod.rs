@@ -12,6 +12,12 @@
 //! and never someone else's. [`init`] alone comes first, once, before there are
 //! other threads.
 //!
+//! Where one goes on. What the Go half says is read from a mailbox, by the runtime. Two
+//! things are said by hand to who waits for them, in a thread of the Go half: that a
+//! connection has come, to [`Listener::accept`], and that a junction has come to both of its
+//! ends, to [`Stream::poll_parted`]. A task of [`crate::turn`] goes on there, any other one
+//! is woken.
+//!
 //! What drop does. Dropping a mailbox cancels what it stands for: [`Starting`] the
 //! reports (not the node), [`Listener`] and [`FlowListener`] the port, a dial or
 //! question under way that, [`Events`] and [`Logs`] the stream. What a mailbox has
@@ -26,11 +32,13 @@ mod certificate;
 mod connection;
 mod counts;
 mod dialer;
+mod door;
 mod environment;
 mod error;
 mod events;
 mod flow;
 mod flow_listener;
+mod hand;
 mod listener;
 mod mailbox;
 mod message;

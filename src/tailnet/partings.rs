@@ -1,5 +1,8 @@
 //! The ends of a node's junctions: one mailbox for all of them, and each end to the
 //! stream that waits for it.
+//!
+//! Most junctions come to both of their ends, and all that is left to do is to say so: such
+//! an end is taken by hand. After any other one there are bytes to move, in the runtime.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,7 +14,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::connection::ConnectionId;
-use super::mailbox::Mailbox;
+use super::hand::{Hand, Take};
+use super::mailbox::{Mailbox, decode};
 use super::message::{Parting, Partings as Told};
 use super::sys::{self, NodeHandle};
 
@@ -28,29 +32,37 @@ type Waiting = HashMap<ConnectionId, oneshot::Sender<Parting>>;
 impl Partings {
     /// Begins to hear of a node's; needs a tokio runtime. The task ends with the node.
     pub(super) fn open(node: NodeHandle) -> io::Result<(Self, JoinHandle<()>)> {
-        Ok(Self::hear(Mailbox::new(sys::partings(node)?)?))
+        let partings = Self::new();
+        let hand = Hand::new(Arc::new(partings.clone()));
+        let mailbox = Mailbox::new(sys::partings(node, &hand)?)?;
+        let hearing = partings.clone().hear(mailbox);
+        let hearing = tokio::spawn(async move {
+            let _held_out = hand;
+            hearing.await;
+        });
+        Ok((partings, hearing))
     }
 
-    fn hear(mailbox: Mailbox<Told>) -> (Self, JoinHandle<()>) {
-        let partings = Self {
+    fn new() -> Self {
+        Self {
             waiting: Arc::new(Mutex::new(Some(HashMap::new()))),
-        };
-        let hearing = tokio::spawn(partings.clone().pass_on(mailbox));
-        (partings, hearing)
+        }
     }
 
-    async fn pass_on(self, mut mailbox: Mailbox<Told>) {
+    async fn hear(self, mut mailbox: Mailbox<Told>) {
         while let Some(told) = mailbox.next().await {
             match told {
-                Ok(Told::Parted(parting)) => {
-                    let waits = self.lock().as_mut().and_then(|all| all.remove(&parting.id));
-                    // Who does not wait any more has aborted the connection.
-                    let _ = waits.map(|waits| waits.send(parting));
-                }
+                Ok(Told::Parted(parting)) => self.pass_on(parting),
                 Err(error) => tracing::error!("the ends of junctions are not heard of: {error}"),
             }
         }
         self.lock().take();
+    }
+
+    fn pass_on(&self, parting: Parting) {
+        let waits = self.lock().as_mut().and_then(|all| all.remove(&parting.id));
+        // Who does not wait any more has aborted the connection.
+        let _ = waits.map(|waits| waits.send(parting));
     }
 
     /// The end of a connection's junction, to be asked for before it begins.
@@ -65,6 +77,18 @@ impl Partings {
 
     fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Take for Partings {
+    fn take(&self, message: &[u8]) -> bool {
+        match decode(message) {
+            Ok(Told::Parted(parting)) if parting.is_over() => {
+                self.pass_on(parting);
+                true
+            }
+            _ => false,
+        }
     }
 }
 

@@ -1,22 +1,24 @@
-//! Thin calls into the Go half: the only file of the crate with `unsafe`.
+//! Thin calls into the Go half: the only room of the crate with `unsafe`.
 //!
 //! Each function is one call of `tailscale.h`. Descriptors come back owned,
-//! negative returns as `io::Error`, strings go in as `&CStr`. At the end stands what is
-//! asked of the kernel and no library has in a safe form.
+//! negative returns as `io::Error`, strings go in as `&CStr`. One function is called
+//! from there; [`kernel`] has what is asked of the kernel.
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_int};
+mod kernel;
+
+use std::ffi::{CStr, c_char, c_int};
 use std::io;
-use std::mem::{MaybeUninit, size_of_val};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::slice;
 use std::sync::atomic::AtomicU64;
 
-use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+pub use kernel::{inherited, unacknowledged, use_alternate_stack};
 
 use super::connection::{ConnectionId, Direction, End};
 use super::counts::Counts;
+use super::hand::{self, Hand};
 use crate::ffi;
 
 /// The largest payload of a frame, in bytes.
@@ -69,9 +71,15 @@ pub(crate) fn certificate(node: NodeHandle, domain: &CStr) -> io::Result<OwnedFd
     owned(unsafe { ffi::tailport_certificate(node.0, domain.as_ptr()) })
 }
 
-pub(crate) fn listen(node: NodeHandle, network: &CStr, address: &CStr) -> io::Result<OwnedFd> {
-    // SAFETY: both strings are NUL-terminated and only read during the call.
-    owned(unsafe { ffi::tailport_listen(node.0, network.as_ptr(), address.as_ptr()) })
+pub(crate) fn listen(
+    node: NodeHandle,
+    network: &CStr,
+    address: &CStr,
+    hand: &Hand,
+) -> io::Result<OwnedFd> {
+    let hand = held_out(hand);
+    // SAFETY: both strings are NUL-terminated, and all three are only read during the call.
+    owned(unsafe { ffi::tailport_listen(node.0, network.as_ptr(), address.as_ptr(), &hand) })
 }
 
 pub(crate) fn dial(
@@ -99,9 +107,24 @@ pub(crate) fn flow(id: ConnectionId) -> io::Result<OwnedFd> {
     owned(unsafe { ffi::tailport_flow(id.0) })
 }
 
-pub(crate) fn partings(node: NodeHandle) -> io::Result<OwnedFd> {
-    // SAFETY: the call checks the handle itself.
-    owned(unsafe { ffi::tailport_partings(node.0) })
+pub(crate) fn partings(node: NodeHandle, hand: &Hand) -> io::Result<OwnedFd> {
+    let hand = held_out(hand);
+    // SAFETY: `hand` is only read during the call, which checks the handle itself.
+    owned(unsafe { ffi::tailport_partings(node.0, &hand) })
+}
+
+fn held_out(hand: &Hand) -> ffi::tailport_hand {
+    ffi::tailport_hand {
+        take: Some(take_by_hand),
+        key: hand.key(),
+    }
+}
+
+/// What the Go half calls with a message, from any thread of its own.
+extern "C" fn take_by_hand(key: u64, message: *const c_char, length: usize) -> c_int {
+    // SAFETY: the caller vouches for `length` bytes that nobody changes during the call.
+    let message = unsafe { slice::from_raw_parts(message.cast::<u8>(), length) };
+    if hand::offer(key, message) { 0 } else { -1 }
 }
 
 /// The socket comes back with an error.
@@ -182,100 +205,6 @@ pub(crate) fn count() -> io::Result<Counts> {
         dropped_datagrams: counts.dropped_datagrams,
         memory: counts.memory,
     })
-}
-
-/// Bytes that a kernel TCP or unix socket has taken and its peer has not
-/// acknowledged (TCP, where a FIN counts as one) or read (unix, where the
-/// kernel counts its buffers, so that only zero is exact).
-///
-/// # Errors
-///
-/// What the kernel answers, for example when the descriptor is no socket.
-pub fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<u64> {
-    let mut bytes: c_int = 0;
-    let answer = ask_kernel(socket, &mut bytes);
-    if answer < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    u64::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
-}
-
-#[cfg(target_os = "linux")]
-fn ask_kernel(socket: BorrowedFd<'_>, bytes: &mut c_int) -> c_int {
-    debug_assert_eq!(size_of_val(bytes), 4);
-    // SAFETY: TIOCOUTQ, which is SIOCOUTQ on a socket, writes one int.
-    unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, bytes) }
-}
-
-#[cfg(target_os = "macos")]
-fn ask_kernel(socket: BorrowedFd<'_>, bytes: &mut c_int) -> c_int {
-    let mut length = size_of_val(bytes) as libc::socklen_t;
-    let value: *mut c_int = bytes;
-    // SAFETY: SO_NWRITE writes at most `length` bytes, the size of the int.
-    unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_NWRITE,
-            value.cast(),
-            &mut length,
-        )
-    }
-}
-
-/// Has a signal's handler run on the alternate stack of the thread that it comes to,
-/// as Go asks of every handler beside its own: a goroutine's stack is too small for
-/// one, and what lies next to it is overwritten.
-///
-/// # Errors
-///
-/// What the kernel answers, for example for a number that is no signal.
-pub fn use_alternate_stack(signal: c_int) -> io::Result<()> {
-    let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: with no new action the call only writes the one in force.
-    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call has succeeded, so it has written the whole of it.
-    let mut action = unsafe { action.assume_init() };
-    action.sa_flags |= libc::SA_ONSTACK;
-    // SAFETY: the handler stays the one that was in force; it is on the same terms on
-    // every thread, whichever stack it runs on.
-    match unsafe { libc::sigaction(signal, &action, ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Takes a descriptor that the process was started with, and keeps it from its children.
-///
-/// Call it while the process has a single thread of its own. Only what was there before the
-/// program is given: that is open without the close-on-exec flag, which everything has that
-/// this process opens itself, and which what is given has from then on.
-///
-/// # Errors
-///
-/// `EBADF` when it is not open; `InvalidInput` for one of the three standard ones, and for
-/// one that this process has opened, or been given, itself.
-pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    let own = || {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it was not passed from outside",
-        )
-    };
-    if number <= libc::STDERR_FILENO {
-        return Err(own());
-    }
-    // SAFETY: the number is not -1, and it is only used to ask whether it is open at all.
-    let asked = unsafe { BorrowedFd::borrow_raw(number) };
-    if fcntl_getfd(asked)?.contains(FdFlags::CLOEXEC) {
-        return Err(own());
-    }
-    // SAFETY: it is open and came through exec, so nothing in this process owns it.
-    let owned = unsafe { OwnedFd::from_raw_fd(number) };
-    fcntl_setfd(&owned, FdFlags::CLOEXEC)?;
-    Ok(owned)
 }
 
 /// Takes the descriptor that a call returned, or its errno.

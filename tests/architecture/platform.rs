@@ -21,7 +21,7 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
         "proxy/resolve.rs",
         "where the system keeps its name servers",
     ),
-    ("tailnet/sys.rs", "how many bytes are unacknowledged"),
+    ("tailnet/sys/kernel.rs", "how many bytes are unacknowledged"),
     ("telemetry/process.rs", "what /proc tells of the process"),
 ];
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+mod by_hand;
 mod certificate;
 mod flows;
 mod join;

@@ -113,7 +113,7 @@ static void one_call(uint64_t *seed)
 		mailbox("watch", tailport_watch(node));
 		break;
 	case 3:
-		mailbox("listen", tailport_listen(node, text(seed, a), text(seed, b)));
+		mailbox("listen", tailport_listen(node, text(seed, a), text(seed, b), NULL));
 		break;
 	case 4:
 		mailbox("dial", tailport_dial(node, text(seed, a), text(seed, b), (uint32_t)(next(seed) % 50)));

@@ -9,7 +9,9 @@
 //   - An exported function of the seam returns at once. What waits runs in goroutines
 //     that belong to a mailbox, a connection or a node, and end with it.
 //   - A mailbox is one end of a socket pair. A goroutine reads it only to learn
-//     that the caller closed the other end, which cancels the mailbox's context.
+//     that the caller closed the other end, which cancels the mailbox's context. A
+//     message is offered to the caller's hand first, where there is one, by the
+//     goroutine that has it and without a lock.
 //   - A connection is known by its id until the caller releases or aborts it. The
 //     end of each direction is recorded before the caller can read EOF.
 //   - The caller's descriptors are never touched again once returned.
@@ -28,6 +30,7 @@
 //	memory.go       what Go's runtime holds of the system's memory
 //	socketpair.go   pairs of sockets: one end for the caller, one in the poller
 //	mailbox.go      frames to the caller, cancellation from it
+//	hand.go         messages that the caller takes in this half's thread
 //	message.go      every message and error kind
 //	node.go         a node: configuration, start, close
 //	login.go        what the backend says until the node is running

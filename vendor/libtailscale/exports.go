@@ -153,9 +153,11 @@ func tailport_watch(handle C.tailport_node) C.int {
 }
 
 //export tailport_listen
-func tailport_listen(handle C.tailport_node, network, address *C.char) C.int {
+func tailport_listen(handle C.tailport_node, network, address *C.char, held *C.struct_tailport_hand) C.int {
+	hand := handOf(held)
 	return onAddress(handle, network, address,
 		func(ctx context.Context, n *node, m *mailbox, network, address string) error {
+			m.hand = hand
 			return n.listen(ctx, m, network, address)
 		})
 }
@@ -201,8 +203,9 @@ func tailport_certificate(handle C.tailport_node, domain *C.char) C.int {
 }
 
 //export tailport_partings
-func tailport_partings(handle C.tailport_node) C.int {
-	return withNode(handle, (*node).hearOfPartings)
+func tailport_partings(handle C.tailport_node, held *C.struct_tailport_hand) C.int {
+	hand := handOf(held)
+	return withNode(handle, func(n *node) (int, error) { return n.hearOfPartings(hand) })
 }
 
 //export tailport_flush

@@ -83,7 +83,7 @@ func joined(t *testing.T, test func(t *testing.T, j *joint)) {
 
 func (n *seamNode) openPartings(t *testing.T) *box {
 	t.Helper()
-	fd, err := n.hearOfPartings()
+	fd, err := n.hearOfPartings(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

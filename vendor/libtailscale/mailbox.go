@@ -19,6 +19,7 @@ const frameMax = 1 << 20
 type mailbox struct {
 	sock   *pairEnd                // nil when the messages stay in this half
 	tell   func(message any) error // takes a message; by default to sock as a frame
+	hand   hand                    // is offered each message first, unless nil
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -96,6 +97,9 @@ func (m *mailbox) writeFrame(message any) error {
 	}
 	if len(payload) > frameMax {
 		return fmt.Errorf("a message of %d bytes is over the limit of %d", len(payload), frameMax)
+	}
+	if m.hand != nil && m.hand(payload) {
+		return nil
 	}
 	frame := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(payload)), uint32(len(payload)))
 	return m.write(append(frame, payload...))

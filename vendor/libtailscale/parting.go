@@ -19,11 +19,12 @@ type leavings struct {
 }
 
 // hearOfPartings opens the mailbox; a newer one replaces the older one, which gets EOF.
-func (n *node) hearOfPartings() (int, error) {
+func (n *node) hearOfPartings(hand hand) (int, error) {
 	fd, m, err := newMailbox(n.ctx)
 	if err != nil {
 		return -1, err
 	}
+	m.hand = hand
 	context.AfterFunc(m.ctx, m.close)
 	if older := n.partings.Swap(m); older != nil {
 		older.close()

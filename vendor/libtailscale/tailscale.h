@@ -16,7 +16,8 @@
  * Mailbox. A connected stream socket. Each message is a frame: its length as a
  * 32-bit big-endian number, at most TAILPORT_FRAME_MAX, then that many bytes of
  * JSON. MESSAGES.md beside this file lists every message and every error kind.
- * EOF means that nothing more will come. The caller writes nothing to it.
+ * EOF means that nothing more will come. The caller writes nothing to it. Two kinds of
+ * mailbox may be opened with a hand, which is offered each message before it is written.
  *
  * Ids. A connection is named by an id, never by a descriptor. Ids count from 1
  * through the life of the process and are never used twice. A connection that
@@ -63,8 +64,8 @@
  *   -EMFILE, -ENFILE, -ENOMEM   the process or system has no room; nothing has changed
  *   -EIO     a fault of this side; its text is in the log mailbox
  *
- * Threads. Every call may be made from any thread at any time. A call does not
- * keep pointers after it has returned, but for the two of tailport_join. Strings are UTF-8 and end with NUL.
+ * Threads. Every call may be made from any thread at any time, also from within a hand. A
+ * call does not keep pointers after it has returned, but for the two of tailport_join. Strings are UTF-8 and end with NUL.
  *
  * Output. This side never writes to descriptors 1 and 2. Its log lines go to the
  * log mailbox, or nowhere when there is none. One exception: a variable of the
@@ -89,6 +90,19 @@ typedef uint64_t tailport_node;
 
 /* A connection over the tailnet. 0 is no connection. */
 typedef uint64_t tailport_id;
+
+/*
+ * Takes messages by hand. Each message of a mailbox that was opened with one, as a frame
+ * would carry it, is offered first: `take` is called with it in a thread of this side's,
+ * at any time until the mailbox is closed and shortly after, also by several threads at
+ * a time. 0 takes the message; anything else has it written to the mailbox as always.
+ * `take` may make any call and returns soon: what this side does next waits for it.
+ * `key` is the caller's own.
+ */
+struct tailport_hand {
+	int (*take)(uint64_t key, const char *message, size_t length);
+	uint64_t key;
+};
 
 /* Of the calls named tailscale_: a node, a listener, a connection. The last two are
  * descriptors. */
@@ -205,8 +219,9 @@ int tailport_certificate(tailport_node node, const char *domain);
  * "100.64.0.1:22", or "svc:web:22" over TCP: the node then hosts that Tailscale
  * Service, and listens on each of its addresses from when it is handed out.
  * Closing the mailbox closes the listener. With its last port a service is
- * withdrawn, and the connections to it that are open go on. */
-int tailport_listen(tailport_node node, const char *network, const char *address);
+ * withdrawn, and the connections to it that are open go on. `hand` may be null. */
+int tailport_listen(tailport_node node, const char *network, const char *address,
+		    const struct tailport_hand *hand);
 
 /* Dials an address of the tailnet: "host:port" by MagicDNS name or IP. network:
  * "tcp" or "udp"; over UDP this asks no peer, and sends nothing.
@@ -225,8 +240,9 @@ int tailport_hold(tailport_id id);
 int tailport_flow(tailport_id id);
 
 /* Tells of each junction that parts. A newer mailbox replaces the older one, which
- * gets EOF. A junction that parts when there is none resets its connection. */
-int tailport_partings(tailport_node node);
+ * gets EOF. A junction that parts when there is none resets its connection. `hand` may
+ * be null. */
+int tailport_partings(tailport_node node, const struct tailport_hand *hand);
 
 /* Has the bytes of a held connection flow through a socket, which is this side's from
  * then on unless there is an error; -EINVAL when it blocks, -ENOTCONN when nobody

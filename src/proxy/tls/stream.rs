@@ -15,6 +15,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server};
 
 use super::super::endpoint::{End, Stream};
+use crate::turn;
 
 /// How long the transport's end is waited for after both ends of the TLS stream: a
 /// transport that is closed with bytes to come is reset, which can destroy the
@@ -180,6 +181,7 @@ impl<S: Stream> AsyncWrite for TlsStream<S> {
 
 impl<S: Stream> Stream for TlsStream<S> {
     async fn open(&mut self) -> io::Result<()> {
+        turn::leave().await; // a handshake is a millisecond's work
         poll_fn(|cx| self.poll_open(cx).map_ok(|_| ())).await
     }
 

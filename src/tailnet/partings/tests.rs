@@ -15,7 +15,8 @@ impl Partings {
         let (there, here) = StdUnixStream::pair().unwrap();
         there.set_nonblocking(true).unwrap();
         here.set_nonblocking(true).unwrap();
-        let (partings, _) = Self::hear(Mailbox::new(here.into()).unwrap());
+        let partings = Self::new();
+        tokio::spawn(partings.clone().hear(Mailbox::new(here.into()).unwrap()));
         (UnixStream::from_std(there).unwrap(), partings)
     }
 }
@@ -79,4 +80,26 @@ async fn after_the_last_one_is_heard_nobody_waits() {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     let mut after = partings.of(ConnectionId(2));
     assert!(end(&mut after).await.is_err());
+}
+
+#[tokio::test]
+async fn an_end_of_both_directions_is_taken_by_hand_and_no_other() {
+    let (_there, partings) = Partings::of_pair();
+    let told = |id: u64, ended: &[&str]| {
+        let told = serde_json::json!({
+            "type": "parted", "id": id, "ended": ended,
+            "reading": 0, "writing": 0, "incoming": 7, "outgoing": 8,
+        });
+        partings.take(told.to_string().as_bytes())
+    };
+    let mut part = partings.of(ConnectionId(1));
+    assert!(!told(1, &[]), "bytes are left to move");
+    assert!(!told(1, &["incoming"]));
+    assert!(!partings.take(b"{}"));
+    assert!(told(1, &["incoming", "outgoing"]));
+    assert!(end(&mut part).await.unwrap().is_over());
+    assert!(
+        told(1, &["incoming", "outgoing"]),
+        "it is nobody's any more"
+    );
 }

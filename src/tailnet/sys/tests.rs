@@ -1,19 +1,25 @@
 //! The Go half's own checks: what is null, unknown or over is an errno.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::ptr;
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
+use super::super::hand::Take;
 use super::*;
 
 const NO_NODE: NodeHandle = NodeHandle(0);
 const UNKNOWN_NODE: NodeHandle = NodeHandle(u64::MAX);
 const NO_CONNECTION: ConnectionId = ConnectionId(0);
 const UNKNOWN_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
+
+/// Takes nothing.
+struct Nobody;
+
+impl Take for Nobody {
+    fn take(&self, _: &[u8]) -> bool {
+        false
+    }
+}
 
 #[track_caller]
 fn assert_errno<T: std::fmt::Debug>(answer: io::Result<T>, errno: i32) {
@@ -38,7 +44,7 @@ fn null_pointers_are_errors() {
     // SAFETY: the contract answers null with EINVAL and an unknown id with EBADF.
     let no_end = unsafe { ffi::tailport_end(u64::MAX, ptr::null_mut()) };
     // SAFETY: as above.
-    let no_listen = unsafe { ffi::tailport_listen(u64::MAX, null, null) };
+    let no_listen = unsafe { ffi::tailport_listen(u64::MAX, null, null, ptr::null()) };
     // SAFETY: as above.
     let no_dial = unsafe { ffi::tailport_dial(u64::MAX, null, null, 1) };
     // SAFETY: as above.
@@ -68,9 +74,16 @@ fn options_that_are_no_json_are_einval() {
 
 #[test]
 fn unknown_nodes_and_connections_are_ebadf_from_every_thread() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let _inside = runtime.enter();
+    let hand = Arc::new(Hand::new(Arc::new(Nobody)));
     let threads: Vec<_> = (0..8)
         .map(|_| {
-            thread::spawn(|| {
+            let hand = Arc::clone(&hand);
+            thread::spawn(move || {
+                let hand = &*hand;
                 for _ in 0..200 {
                     for node in [NO_NODE, UNKNOWN_NODE] {
                         assert_errno(watch(node), libc::EBADF);
@@ -78,7 +91,8 @@ fn unknown_nodes_and_connections_are_ebadf_from_every_thread() {
                         assert_errno(status(node), libc::EBADF);
                         assert_errno(ping(node, c"100.64.0.1", 1000), libc::EBADF);
                         assert_errno(certificate(node, c"a.example"), libc::EBADF);
-                        assert_errno(listen(node, c"tcp", c":22"), libc::EBADF);
+                        assert_errno(listen(node, c"tcp", c":22", hand), libc::EBADF);
+                        assert_errno(partings(node, hand), libc::EBADF);
                         assert_errno(dial(node, c"tcp", c"peer:22", 1000), libc::EBADF);
                         assert_errno(flush(node, 1000), libc::EBADF);
                         assert_errno(logout(node), libc::EBADF);
@@ -105,62 +119,4 @@ fn a_state_the_header_does_not_have_is_an_error() {
     assert_eq!(direction(2).unwrap(), Direction::Reset);
     assert!(direction(-1).is_err());
     assert!(direction(4).is_err());
-}
-
-#[test]
-fn unacknowledged_bytes_of_a_unix_socket_are_what_is_unread() {
-    let (mut here, mut there) = UnixStream::pair().unwrap();
-    assert_eq!(unacknowledged(here.as_fd()).unwrap(), 0);
-    here.write_all(&[1; 1000]).unwrap();
-    assert!(unacknowledged(here.as_fd()).unwrap() >= 1000);
-    there.read_exact(&mut [0; 1000]).unwrap();
-    assert_eq!(unacknowledged(here.as_fd()).unwrap(), 0);
-}
-
-#[test]
-fn unacknowledged_bytes_of_a_tcp_socket_go_to_zero_without_a_reader() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut here = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let _there = listener.accept().unwrap();
-    here.write_all(&[1; 1000]).unwrap();
-    let start = Instant::now();
-    while unacknowledged(here.as_fd()).unwrap() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(10));
-        thread::yield_now();
-    }
-}
-
-#[test]
-fn asking_for_a_file_is_an_error() {
-    let file = std::fs::File::open("/dev/null").unwrap();
-    assert!(unacknowledged(file.as_fd()).is_err());
-}
-
-#[test]
-fn a_handler_moves_to_the_alternate_stack_and_stays_the_same() {
-    let action = || {
-        let mut action = MaybeUninit::<libc::sigaction>::uninit();
-        // SAFETY: with no new action the call only writes the one in force.
-        let answer = unsafe { libc::sigaction(libc::SIGUSR2, ptr::null(), action.as_mut_ptr()) };
-        assert_eq!(answer, 0);
-        // SAFETY: the call has succeeded.
-        unsafe { action.assume_init() }
-    };
-    let before = action();
-    assert_eq!(before.sa_flags & libc::SA_ONSTACK, 0, "no test at all");
-    use_alternate_stack(libc::SIGUSR2).unwrap();
-    let after = action();
-    assert_ne!(after.sa_flags & libc::SA_ONSTACK, 0);
-    assert_eq!(after.sa_sigaction, before.sa_sigaction);
-    assert_errno(use_alternate_stack(-1), libc::EINVAL);
-}
-
-#[test]
-fn what_this_process_has_opened_was_not_passed_from_outside() {
-    let (own, _other) = UnixStream::pair().unwrap();
-    let kind = |number| inherited(number).unwrap_err().kind();
-    assert_eq!(kind(own.as_raw_fd()), io::ErrorKind::InvalidInput);
-    assert_eq!(kind(0), io::ErrorKind::InvalidInput);
-    assert_eq!(kind(-1), io::ErrorKind::InvalidInput);
-    assert_errno(inherited(RawFd::MAX), libc::EBADF);
 }
