@@ -7,6 +7,8 @@
 #![allow(unsafe_code)]
 
 mod kernel;
+#[cfg(target_os = "linux")]
+mod timers;
 
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
@@ -122,7 +124,7 @@ fn held_out(hand: &Hand) -> ffi::tailport_hand {
 
 /// What the Go half calls with a message, from any thread of its own.
 extern "C" fn take_by_hand(key: u64, message: *const c_char, length: usize) -> c_int {
-    // SAFETY: the caller vouches for `length` bytes that nobody changes during the call.
+    // SAFETY: the contract promises `length` bytes, not null, that stay during the call.
     let message = unsafe { slice::from_raw_parts(message.cast::<u8>(), length) };
     if hand::offer(key, message) { 0 } else { -1 }
 }

@@ -21,6 +21,7 @@ pub(crate) const PLATFORM: &[(&str, &str)] = &[
         "proxy/resolve.rs",
         "where the system keeps its name servers",
     ),
+    ("tailnet/sys.rs", "whether timers can be less exact"),
     ("tailnet/sys/kernel.rs", "how many bytes are unacknowledged"),
     ("telemetry/process.rs", "what /proc tells of the process"),
 ];

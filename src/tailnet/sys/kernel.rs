@@ -1,7 +1,5 @@
 //! What is asked of the kernel and no library has in a safe form.
 
-#![allow(unsafe_code)]
-
 use std::ffi::c_int;
 use std::io;
 use std::mem::{MaybeUninit, size_of_val};
