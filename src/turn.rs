@@ -9,27 +9,34 @@
 //! A turn is for decisions, which are short, and not for moving bytes: the thread is
 //! somebody else's, and nothing interrupts a task in it. A task that is about to do more
 //! [`leave`]s first. Woken by anybody else, by a socket or a timer, such a task goes on in
-//! the runtime.
+//! the runtime; and so does one that is woken again while it goes on.
+//!
+//! Nobody owns such a task but those who may wake it. One that the runtime can take on no
+//! more, because it is shutting down, ends. One that nobody wakes is kept for as long as
+//! the process: end what waits before the runtime.
 
-use std::any::Any;
+mod joined;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+pub use joined::joined;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How many tasks a turn carries on; the others go to the runtime. One piece of news wakes
 /// a loop and the task that it begins.
-const LONGEST: usize = 8;
+const MOST: usize = 8;
 
 thread_local! {
     /// What goes on in this thread's turn, while it takes one.
@@ -45,8 +52,8 @@ enum Here {
     Leaving,
 }
 
-/// Takes a turn: tells its news in `body`, and carries on those who wait for it. What they
-/// begin lives in `runtime`.
+/// Takes a turn: tells its news in `body`, and carries on the first few of those who wait
+/// for it. What they begin lives in `runtime`.
 pub fn turn<T>(runtime: &Handle, body: impl FnOnce() -> T) -> T {
     if WOKEN.with_borrow(Option::is_some) {
         return body();
@@ -55,7 +62,7 @@ pub fn turn<T>(runtime: &Handle, body: impl FnOnce() -> T) -> T {
     WOKEN.set(Some(VecDeque::new()));
     let _end = End;
     let told = body();
-    for _ in 0..LONGEST {
+    for _ in 0..MOST {
         let next = WOKEN.with_borrow_mut(|woken| woken.as_mut().and_then(VecDeque::pop_front));
         let Some(task) = next else { break };
         task.go_on();
@@ -85,55 +92,15 @@ pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
 /// Safe.
 pub async fn leave() {
     let mut asked = false;
-    poll_fn(|_| {
+    poll_fn(|cx| {
         if mem::replace(&mut asked, true) || HERE.get() == Here::Nobody {
             return Poll::Ready(());
         }
         HERE.set(Here::Leaving);
+        cx.waker().wake_by_ref(); // for what stands between the task and this future
         Poll::Pending
     })
     .await;
-}
-
-/// Starts a task and waits for what it returns; a panic goes on here.
-///
-/// # Cancel safety
-/// Dropping the future ends the task.
-pub async fn joined<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    let (tell, told) = oneshot::channel();
-    let task = Task::start(Box::pin(async move {
-        let mut work = Box::pin(work);
-        let outcome = poll_fn(|cx| {
-            let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
-            match polled {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-                Err(panic) => Poll::Ready(Err(panic)),
-            }
-        })
-        .await;
-        drop(work);
-        // Who does not hear of it any more has dropped the future.
-        let _ = tell.send(outcome);
-    }));
-    let _task = EndOnDrop(task);
-    match told.await {
-        Ok(Ok(value)) => value,
-        Ok(Err(panic)) => resume_unwind(panic),
-        Err(_) => resume_unwind(ended_with_the_runtime()),
-    }
-}
-
-fn ended_with_the_runtime() -> Box<dyn Any + Send> {
-    Box::new("the task has ended with its runtime")
-}
-
-struct EndOnDrop(Arc<Task>);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.end();
-    }
 }
 
 /// A task of this file.
@@ -149,7 +116,9 @@ enum State {
     Woken(Work),
     /// It goes on now.
     Going { woken: bool, ended: bool },
-    /// It is over, or the runtime has it for good.
+    /// The runtime has it for good.
+    Left(AbortHandle),
+    /// It is over.
     Gone,
 }
 
@@ -183,7 +152,8 @@ impl Task {
 
     fn go_on_in_the_runtime(self: Arc<Self>) {
         let runtime = self.runtime.clone();
-        runtime.spawn(async move { self.go_on() });
+        let expected = Expected(Some(self));
+        runtime.spawn(async move { expected.goes_on() });
     }
 
     fn go_on(self: Arc<Self>) {
@@ -209,17 +179,22 @@ impl Task {
         let leaves = HERE.replace(before) == Here::Leaving;
         // A panic was told where it happened; what it leaves is dropped as at an end.
         let over = !matches!(polled, Ok(Poll::Pending));
+        drop_quietly(polled);
         let mut state = self.lock();
         match *state {
             State::Going { ended, .. } if over || ended => {
                 *state = State::Gone;
                 drop(state);
-                drop(work);
+                drop_quietly(work);
             }
             State::Going { .. } if leaves => {
-                *state = State::Gone;
                 drop(state);
-                self.runtime.spawn(work);
+                let left = self.runtime.spawn(work).abort_handle();
+                let mut state = self.lock();
+                if let State::Going { ended: true, .. } = *state {
+                    left.abort();
+                }
+                *state = State::Left(left);
             }
             State::Going { woken: true, .. } => {
                 *state = State::Woken(work);
@@ -239,7 +214,37 @@ impl Task {
         }
         let rest = mem::replace(&mut *state, State::Gone);
         drop(state);
-        drop(rest);
+        match rest {
+            State::Left(task) => task.abort(),
+            rest => drop_quietly(rest),
+        }
+    }
+}
+
+/// A task that the runtime is to carry on. It ends if the runtime does not, as at its own end.
+struct Expected(Option<Arc<Task>>);
+
+impl Expected {
+    fn goes_on(mut self) {
+        if let Some(task) = self.0.take() {
+            task.go_on();
+        }
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.end();
+        }
+    }
+}
+
+/// Drops what is left of a task: a panic there must not reach the Go half either.
+fn drop_quietly<T>(rest: T) {
+    // What a panic carries may panic too, when it is dropped.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(rest))) {
+        mem::forget(panic);
     }
 }
 

@@ -70,7 +70,7 @@ const SPAWN: &[&str] = &[
     "proxy/udp/serve.rs",
     "shutdown",
     "tailnet/partings.rs",
-    "turn.rs",
+    "turn",
 ];
 
 /// The longest file, in lines.

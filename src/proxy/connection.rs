@@ -20,9 +20,11 @@ use super::{
 use crate::{
     shutdown::Shutdown,
     telemetry::{
+        logging,
         metrics::{Active, Ended},
         recent::Past,
     },
+    turn,
 };
 
 /// What the connections of a forward share.
@@ -84,6 +86,10 @@ impl<D: Dial, G: Gate, S: Stream> Connection<D, G, S> {
             Outcome::Unopened(_) => Ended::OpenFailed,
             Outcome::Aborted => Ended::Aborted,
         };
+        // The thread that brings connections waits for no log.
+        if !matches!(outcome, Outcome::Relayed(_)) || logging::is_held_up() {
+            turn::leave().await;
+        }
         self.log(&outcome, ended);
         if let Some(active) = self.active.take() {
             active

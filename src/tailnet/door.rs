@@ -1,8 +1,9 @@
 //! Where an accept waits: for a connection that is given to it by hand, or for what the
 //! mailbox has.
 //!
-//! Only who waits is given something. So what comes while nobody accepts, in a pause or
-//! before the end, is written to the mailbox, which has a bound.
+//! Only who waits, or has waited and not been given anything, is given something. So what
+//! comes while nobody accepts, in a pause or before the end, is written to the mailbox,
+//! which has a bound.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};

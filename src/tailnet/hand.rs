@@ -1,5 +1,5 @@
 //! Messages by hand: the Go half gives one to who waits for it, in the thread that has it,
-//! in place of writing it to the mailbox. Who waits goes on in that thread: see [`turn`].
+//! in place of writing it to the mailbox. A task of [`crate::turn`] goes on in that thread.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,7 +49,9 @@ impl Hand {
 impl Drop for Hand {
     fn drop(&mut self) {
         let mut hands = HANDS.write().unwrap_or_else(PoisonError::into_inner);
-        hands.remove(&self.key);
+        let held = hands.remove(&self.key);
+        drop(hands); // before what was held, which may be anything
+        drop(held);
     }
 }
 

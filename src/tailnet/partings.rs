@@ -56,7 +56,9 @@ impl Partings {
                 Err(error) => tracing::error!("the ends of junctions are not heard of: {error}"),
             }
         }
-        self.lock().take();
+        // Dropped without the lock: who waits is woken, and may come here.
+        let waiting = self.lock().take();
+        drop(waiting);
     }
 
     fn pass_on(&self, parting: Parting) {
@@ -114,9 +116,12 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if let Some(waiting) = self.partings.lock().as_mut() {
-            waiting.remove(&self.id);
-        }
+        let waits = self
+            .partings
+            .lock()
+            .as_mut()
+            .and_then(|all| all.remove(&self.id));
+        drop(waits);
     }
 }
 

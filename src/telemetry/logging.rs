@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::unblocked::Unblocked;
+pub use super::unblocked::is_held_up;
 use crate::config::{LogConfig, LogFormat};
 
 /// Why logging could not be set up.

@@ -5,7 +5,10 @@ use std::{
     io::{self, Write},
     mem,
     os::fd::AsFd,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,6 +20,14 @@ use rustix::{
 /// How long a reader may take to make room, once; from then on nothing is waited for
 /// until there is room again.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Whether somebody waits for a reader just now.
+static HELD_UP: AtomicBool = AtomicBool::new(false);
+
+/// Whether who logs now may have to wait, for a tenth of a second at most.
+pub fn is_held_up() -> bool {
+    HELD_UP.load(Ordering::Relaxed)
+}
 
 /// What is written at once, in bytes: a pipe that is ready has room for so much
 /// (`PIPE_BUF` of Linux), and what else a log may go to for more.
@@ -66,18 +77,26 @@ impl<F: Write + AsFd> State<F> {
     /// before it.
     fn put(&mut self, line: &[u8]) -> io::Result<u64> {
         for piece in line.chunks(PIECE) {
-            let patience = if self.lost == 0 {
-                PATIENCE
-            } else {
-                Duration::ZERO
-            };
-            if !has_room(&self.to, patience)? {
+            if !self.has_room()? {
                 self.lost += 1;
                 return Err(io::ErrorKind::TimedOut.into());
             }
             self.to.write_all(piece)?;
         }
         Ok(mem::take(&mut self.lost))
+    }
+
+    fn has_room(&self) -> io::Result<bool> {
+        if has_room(&self.to, Duration::ZERO)? {
+            return Ok(true);
+        }
+        if self.lost > 0 {
+            return Ok(false);
+        }
+        HELD_UP.store(true, Ordering::Relaxed);
+        let has_room = has_room(&self.to, PATIENCE);
+        HELD_UP.store(false, Ordering::Relaxed);
+        has_room
     }
 }
 
@@ -116,6 +135,23 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         }
         assert_eq!(log.0.lock().unwrap().lost, 1001);
+    }
+
+    #[test]
+    fn others_can_see_that_one_waits() {
+        let (log, _reader) = full();
+        let seen = (0..100).any(|_| {
+            log.0.lock().unwrap().lost = 0;
+            let mut waits = log.clone();
+            let waiting = std::thread::spawn(move || waits.write(b"a line\n").is_err());
+            let mut seen = false;
+            while !seen && !waiting.is_finished() {
+                seen = is_held_up();
+            }
+            assert!(waiting.join().unwrap());
+            seen
+        });
+        assert!(seen);
     }
 
     #[test]

@@ -95,7 +95,8 @@ typedef uint64_t tailport_id;
  * Takes messages by hand. Each message of a mailbox that was opened with one, as a frame
  * would carry it, is offered first: `take` is called with it in a thread of this side's,
  * at any time until the mailbox is closed and shortly after, also by several threads at
- * a time. 0 takes the message; anything else has it written to the mailbox as always.
+ * a time. `message` is not null, and there during the call. 0 takes it; anything else
+ * has it written to the mailbox as always.
  * `take` may make any call and returns soon: what this side does next waits for it.
  * `key` is the caller's own.
  */
