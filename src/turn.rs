@@ -2,9 +2,9 @@
 //!
 //! What the Go half has to say comes in a thread of its own. Told to a task of the
 //! runtime, it is a write that wakes a thread, which asks the system what there is, reads
-//! it, and calls back: on two processors that was a quarter of what a connection with a
-//! single request costs. So a thread that brings news takes a [`turn`]: the tasks of this
-//! file that are woken in it go on there, until each of them waits for something else.
+//! it, and calls back: on two processors that was a sixth of the CPU of a connection with a
+//! single request. So a thread that brings news takes a [`turn`]: the tasks of this file
+//! that are woken in it go on there, one after the other, as far as each of them can.
 //!
 //! A turn is for decisions, which are short, and not for moving bytes: the thread is
 //! somebody else's, and nothing interrupts a task in it. A task that is about to do more
