@@ -55,8 +55,6 @@ impl Drop for EndOnDrop {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::thread;
-    use std::time::Duration;
 
     use super::super::leave;
     use super::super::tests::{PATIENCE, runtime};
@@ -85,11 +83,13 @@ mod tests {
         let runtime = runtime();
         let (say, said) = mpsc::channel();
         let says = Says(say);
+        let (begun, has_begun) = mpsc::channel();
         let waiting = runtime.spawn(joined(async move {
             let _says = says;
+            begun.send(()).unwrap();
             std::future::pending::<()>().await;
         }));
-        thread::sleep(Duration::from_millis(5));
+        has_begun.recv_timeout(PATIENCE).unwrap();
         assert!(said.try_recv().is_err());
         waiting.abort();
         said.recv_timeout(PATIENCE).unwrap();
