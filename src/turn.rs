@@ -2,7 +2,7 @@
 //!
 //! What the Go half has to say comes in a thread of its own. Told to a task of the
 //! runtime, it is a write that wakes a thread, which asks the system what there is, reads
-//! it, and calls back: on two processors that was a sixth of the CPU of a connection with a
+//! it, and calls back: on two processors that was a tenth of the CPU of a connection with a
 //! single request. So a thread that brings news takes a [`turn`]: the tasks of this file
 //! that are woken in it go on there, one after the other, as far as each of them can.
 //!
