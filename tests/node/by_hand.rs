@@ -9,7 +9,7 @@ use tailport::turn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::stage::{self, in_time, up};
+use crate::stage::{self, in_time};
 use crate::support::home::Home;
 
 /// Bytes both ways; for ever, as a junction asks.
@@ -36,11 +36,7 @@ async fn serve(mut listener: Listener, target: SocketAddr) -> [bool; 2] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_connection_is_accepted_and_ends_in_threads_of_the_go_half() {
     let (home, other_home) = (Home::new(), Home::new());
-    let (node, info) = up(&stage::options(&home, "dials")).await;
-    let (other, other_info) = up(&stage::options(&other_home, "accepts")).await;
-    for address in [info.addresses[0], other_info.addresses[0]] {
-        stage::tailnet().wait_reachable(address);
-    }
+    let [(node, _), (other, _)] = stage::two([(&home, "dials"), (&other_home, "accepts")]).await;
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = target.local_addr().unwrap();
     let listener = other.listen(2222).await.unwrap();

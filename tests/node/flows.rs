@@ -7,7 +7,7 @@ use tailport::tailnet::{self, DATAGRAM_MAX, ErrorKind, Flow, FlowListener};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::stage::{self, in_time, up};
+use crate::stage::{self, in_time};
 use crate::support::home::Home;
 use crate::support::patience::{PATIENCE, eventually};
 
@@ -49,11 +49,8 @@ async fn echoed(flow: &mut Flow, datagram: &[u8]) {
 #[tokio::test]
 async fn datagrams_go_both_ways_whole() {
     let (home, other_home) = (Home::new(), Home::new());
-    let (node, info) = up(&stage::options(&home, "sends")).await;
-    let (other, other_info) = up(&stage::options(&other_home, "echoes")).await;
-    for address in [info.addresses[0], other_info.addresses[0]] {
-        stage::tailnet().wait_reachable(address);
-    }
+    let [(node, info), (other, other_info)] =
+        stage::two([(&home, "sends"), (&other_home, "echoes")]).await;
     let listener = other.listen_udp(PORT).await.unwrap();
     let error = other.listen_udp(PORT).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PortInUse, "{error}");

@@ -78,6 +78,17 @@ pub(crate) async fn up(options: &NodeOptions) -> (Node, NodeInfo) {
     (node, info)
 }
 
+/// Starts two nodes, by their homes and names, and waits until they reach each other.
+pub(crate) async fn two(nodes: [(&Home, &str); 2]) -> [(Node, NodeInfo); 2] {
+    let [(home, name), (other_home, other_name)] = nodes;
+    let first = up(&options(home, name)).await;
+    let second = up(&options(other_home, other_name)).await;
+    for (_, info) in [&first, &second] {
+        tailnet().wait_reachable(info.addresses[0]);
+    }
+    [first, second]
+}
+
 /// Bounds a wait.
 pub(crate) async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
     timeout(PATIENCE, waiting).await.expect("in time")

@@ -17,7 +17,7 @@ use tailport::{
 use tokio::{net::UdpSocket, task::JoinSet, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::stage::{self, in_time, up};
+use crate::stage::{self, in_time};
 use crate::support::{home::Home, patience::PATIENCE};
 
 const PORT: u16 = 5301;
@@ -68,11 +68,8 @@ impl Both {
 #[tokio::test]
 async fn local_clients_reach_a_server_behind_another_node_with_boundaries_kept() {
     let (home, other_home) = (Home::new(), Home::new());
-    let (node, info) = up(&stage::options(&home, "dgram-near")).await;
-    let (other, other_info) = up(&stage::options(&other_home, "dgram-far")).await;
-    for address in [info.addresses[0], other_info.addresses[0]] {
-        stage::tailnet().wait_reachable(address);
-    }
+    let [(node, info), (other, _)] =
+        stage::two([(&home, "dgram-near"), (&other_home, "dgram-far")]).await;
     let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = server.local_addr().unwrap().port();
     let mut echoing = JoinSet::new();
