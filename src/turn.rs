@@ -19,7 +19,6 @@ mod joined;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +27,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 
 pub use joined::joined;
 
@@ -83,7 +81,11 @@ impl Drop for End {
 
 /// Starts a task: in this turn, or else in the runtime that this is called in.
 pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    Task::start(Box::pin(work));
+    let task = Task {
+        runtime: Handle::current(),
+        state: Mutex::new(State::Woken(Box::pin(work))),
+    };
+    Arc::new(task).be_woken();
 }
 
 /// Goes on in the runtime for good, if it does not yet.
@@ -115,23 +117,12 @@ enum State {
     /// It is about to go on somewhere.
     Woken(Work),
     /// It goes on now.
-    Going { woken: bool, ended: bool },
-    /// The runtime has it for good.
-    Left(AbortHandle),
-    /// It is over.
+    Going { woken: bool },
+    /// It is over, or the runtime has it for good.
     Gone,
 }
 
 impl Task {
-    fn start(work: Work) -> Arc<Self> {
-        let task = Arc::new(Self {
-            runtime: Handle::current(),
-            state: Mutex::new(State::Woken(work)),
-        });
-        Arc::clone(&task).be_woken();
-        task
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,11 +150,7 @@ impl Task {
     fn go_on(self: Arc<Self>) {
         let mut work = {
             let mut state = self.lock();
-            let going = State::Going {
-                woken: false,
-                ended: false,
-            };
-            match mem::replace(&mut *state, going) {
+            match mem::replace(&mut *state, State::Going { woken: false }) {
                 State::Woken(work) => work,
                 other => {
                     *state = other;
@@ -182,21 +169,17 @@ impl Task {
         drop_quietly(polled);
         let mut state = self.lock();
         match *state {
-            State::Going { ended, .. } if over || ended => {
+            _ if over => {
                 *state = State::Gone;
                 drop(state);
                 drop_quietly(work);
             }
-            State::Going { .. } if leaves => {
+            _ if leaves => {
+                *state = State::Gone;
                 drop(state);
-                let left = self.runtime.spawn(work).abort_handle();
-                let mut state = self.lock();
-                if let State::Going { ended: true, .. } = *state {
-                    left.abort();
-                }
-                *state = State::Left(left);
+                self.runtime.spawn(work);
             }
-            State::Going { woken: true, .. } => {
+            State::Going { woken: true } => {
                 *state = State::Woken(work);
                 drop(state);
                 self.go_on_in_the_runtime();
@@ -205,19 +188,10 @@ impl Task {
         }
     }
 
-    /// Drops what it has not done.
+    /// Drops what it has not done; it does not go on just now.
     fn end(&self) {
-        let mut state = self.lock();
-        if let State::Going { ended, .. } = &mut *state {
-            *ended = true;
-            return;
-        }
-        let rest = mem::replace(&mut *state, State::Gone);
-        drop(state);
-        match rest {
-            State::Left(task) => task.abort(),
-            rest => drop_quietly(rest),
-        }
+        let rest = mem::replace(&mut *self.lock(), State::Gone);
+        drop_quietly(rest);
     }
 }
 
@@ -254,8 +228,8 @@ impl Wake for Task {
             let mut state = self.lock();
             match mem::replace(&mut *state, State::Gone) {
                 State::Waiting(work) => *state = State::Woken(work),
-                State::Going { ended, .. } => {
-                    *state = State::Going { woken: true, ended };
+                State::Going { .. } => {
+                    *state = State::Going { woken: true };
                     return;
                 }
                 other => {
@@ -265,12 +239,6 @@ impl Wake for Task {
             }
         }
         self.be_woken();
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
     }
 }
 

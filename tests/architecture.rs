@@ -55,8 +55,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("turn", &[]),
 ];
 
-/// The room that may say `unsafe`: that of the thin calls.
-const UNSAFE: &[&str] = &["tailnet/sys"];
+/// Files that may say `unsafe`: those of the room of the thin calls, with their tests.
+const UNSAFE: &[&str] = &[
+    "tailnet/sys.rs",
+    "tailnet/sys/kernel.rs",
+    "tailnet/sys/kernel/tests.rs",
+    "tailnet/sys/tests.rs",
+    "tailnet/sys/timers.rs",
+];
 
 /// Files that may relax the crate's ban on unsafe code.
 const ALLOW_UNSAFE: &[&str] = &["tailnet/sys.rs", "ffi.rs"];
@@ -154,7 +160,7 @@ fn unsafe_stands_in_one_room() {
         for (line, code) in source.code() {
             if has_word(code, "unsafe") {
                 uses += 1;
-                if !UNSAFE.iter().any(|entry| source.is_in(entry)) {
+                if !UNSAFE.contains(&source.name.as_str()) {
                     breaches.push(format!("{}:{line} is unsafe", source.name));
                 }
             }

@@ -1,55 +1,17 @@
 //! A task that somebody waits for.
 
-use std::any::Any;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::task::Poll;
+use futures_util::FutureExt;
 
-use tokio::sync::oneshot;
-
-use super::Task;
+use super::spawn;
 
 /// Starts a task and waits for what it returns; a panic goes on here.
 ///
 /// # Cancel safety
-/// Dropping the future ends the task: at once, or when it next waits if it goes on in some
-/// thread just now.
+/// Dropping the future wakes the task, which ends then.
 pub async fn joined<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    let (tell, told) = oneshot::channel();
-    let task = Task::start(Box::pin(async move {
-        let mut work = Box::pin(work);
-        let outcome = poll_fn(|cx| {
-            let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
-            match polled {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-                Err(panic) => Poll::Ready(Err(panic)),
-            }
-        })
-        .await;
-        drop(work);
-        // Who does not hear of it any more has dropped the future.
-        let _ = tell.send(outcome);
-    }));
-    let _task = EndOnDrop(task);
-    match told.await {
-        Ok(Ok(value)) => value,
-        Ok(Err(panic)) => resume_unwind(panic),
-        Err(_) => resume_unwind(ended_with_the_runtime()),
-    }
-}
-
-fn ended_with_the_runtime() -> Box<dyn Any + Send> {
-    Box::new("the task has ended with its runtime")
-}
-
-struct EndOnDrop(Arc<Task>);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.end();
-    }
+    let (work, end) = work.remote_handle();
+    spawn(work);
+    end.await
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl Take for Nobody {
 }
 
 #[track_caller]
-fn assert_errno<T: std::fmt::Debug>(answer: io::Result<T>, errno: i32) {
+pub(super) fn assert_errno<T: std::fmt::Debug>(answer: io::Result<T>, errno: i32) {
     assert_eq!(answer.unwrap_err().raw_os_error(), Some(errno));
 }
 

@@ -7,12 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::tests::assert_errno;
 use super::*;
-
-#[track_caller]
-fn assert_errno<T: std::fmt::Debug>(answer: io::Result<T>, errno: i32) {
-    assert_eq!(answer.unwrap_err().raw_os_error(), Some(errno));
-}
 
 #[test]
 fn unacknowledged_bytes_of_a_unix_socket_are_what_is_unread() {
