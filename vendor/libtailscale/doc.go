@@ -52,6 +52,9 @@
 //	flow.go         a UDP flow: datagrams between two addresses
 //	endpoint.go     the gVisor endpoint that gonet hides
 //	stack.go        how patiently the network stack retransmits
+//	acks.go         acknowledgements that go with what is sent anyway
+//	packets.go      a bound for packets under way
+//	stacks.go       how large a stack goroutines begin with
 //	silence.go      peers that vanish with bytes in flight
 //	mappoll.go      a node that the control server no longer knows
 //	renew.go        an expired node that may have been extended

@@ -70,7 +70,8 @@ type node struct {
 	saidRunning  atomic.Pointer[runningWord]
 	stateChanges atomic.Uint64 // of the backend, as far as a watch has heard of them
 
-	partings atomic.Pointer[mailbox] // where the ends of junctions are told, or nil
+	partings atomic.Pointer[mailbox]    // where the ends of junctions are told, or nil
+	acks     atomic.Pointer[ackDelayer] // of its network stack, or nil
 
 	mu        sync.Mutex
 	lingering map[*connection]time.Time // until when
@@ -139,6 +140,11 @@ func (n *node) start(config nodeConfig) error {
 		return err
 	}
 	tuneStack(n.server)
+	if acks, err := delayAcks(stackOf(n.server)); err != nil {
+		logf("acknowledgements are not delayed: %v", err)
+	} else {
+		n.acks.Store(acks)
+	}
 	if err := boundPackets(n.server); err != nil {
 		logf("packets under way have no bound: %v", err)
 	}
@@ -239,6 +245,9 @@ func (n *node) closeWithin(limit time.Duration) closedMessage {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	n.cancel()
+	if acks := n.acks.Load(); acks != nil {
+		acks.stop()
+	}
 	n.resetAll()
 
 	report := closedMessage{Type: "closed"}
