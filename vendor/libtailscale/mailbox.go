@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -91,7 +90,7 @@ func guarded(work func() error) (err error) {
 func (m *mailbox) send(message any) error { return m.tell(message) }
 
 func (m *mailbox) writeFrame(message any) error {
-	payload, err := json.Marshal(message)
+	payload, err := encode(message)
 	if err != nil {
 		return err
 	}
