@@ -55,14 +55,16 @@ fn main() -> ExitCode {
         let again = move || config::parse(&arguments, environment.iter().cloned());
         run(parsed.config, Box::new(again), prepared)
     });
-    match result {
-        Ok(()) => Exit::Success.into(),
+    let exit = match result {
+        Ok(()) => Exit::Success,
         Err(failure) => {
             tracing::error!(kind = failure.kind(), "{failure}");
             app::error_line(failure.kind(), &failure.to_string());
-            failure.exit().into()
+            failure.exit()
         }
-    }
+    };
+    logging::flush();
+    exit.into()
 }
 
 fn run(config: Config, again: app::Source, prepared: app::Prepared) -> Result<(), Failure> {

@@ -76,6 +76,7 @@ const SPAWN: &[&str] = &[
     "proxy/udp/serve.rs",
     "shutdown",
     "tailnet/partings.rs",
+    "telemetry/gathered.rs",
     "turn",
 ];
 

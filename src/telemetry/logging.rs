@@ -4,12 +4,14 @@
 //! swallowed here, where the library would print it to the same stderr and panic. What is lost is
 //! the line; so it is when there is somebody who does not read.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stderr, Write};
+use std::sync::OnceLock;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::unblocked::Unblocked;
+use super::gathered::Gathered;
 pub use super::unblocked::is_held_up;
 use crate::config::{LogConfig, LogFormat};
 
@@ -24,15 +26,25 @@ pub enum LoggingError {
     AlreadySetUp,
 }
 
-/// Sends every log line of the process to stderr from now on. Call it once, from `main`.
+static LOG: OnceLock<Gathered<Stderr>> = OnceLock::new();
+
+/// Sends every log line of the process to stderr from now on. Call it once, from `main`, and
+/// [`flush`] before its end.
 ///
 /// # Errors
 /// When the filter does not parse or when logging was set up before.
 pub fn init(config: &LogConfig) -> Result<(), LoggingError> {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let stderr = Unblocked::new(io::stderr());
-    let subscriber = subscriber(config, colour, Lossy(move || stderr.clone()))?;
+    let log = LOG.get_or_init(|| Gathered::new(io::stderr()));
+    let subscriber = subscriber(config, colour, Lossy(|level: &Level| log.at(level)))?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LoggingError::AlreadySetUp)
+}
+
+/// Writes the lines that wait for others still.
+pub fn flush() {
+    if let Some(log) = LOG.get() {
+        let _ = log.flush();
+    }
 }
 
 fn subscriber<M, W>(
@@ -41,7 +53,7 @@ fn subscriber<M, W>(
     writer: Lossy<M>,
 ) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, LoggingError>
 where
-    M: Fn() -> W + Send + Sync + 'static,
+    M: Fn(&Level) -> W + Send + Sync + 'static,
     W: Write + 'static,
 {
     let filter = EnvFilter::builder()
@@ -68,11 +80,15 @@ where
 /// A writer that reports success whatever happens to the bytes.
 struct Lossy<W>(W);
 
-impl<'a, M: Fn() -> W, W: Write + 'a> MakeWriter<'a> for Lossy<M> {
+impl<'a, M: Fn(&Level) -> W, W: Write + 'a> MakeWriter<'a> for Lossy<M> {
     type Writer = Lossy<W>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Lossy(self.0())
+        Lossy(self.0(&Level::ERROR))
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self::Writer {
+        Lossy(self.0(meta.level()))
     }
 }
 
@@ -126,7 +142,7 @@ mod tests {
             format,
             upload: false,
         };
-        let subscriber = subscriber(&config, false, Lossy(move || sink.clone())).unwrap();
+        let subscriber = subscriber(&config, false, Lossy(move |_: &Level| sink.clone())).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(port = 22, "connection ended");
             tracing::debug!("details");
@@ -163,7 +179,7 @@ mod tests {
                 format,
                 upload: false,
             };
-            let subscriber = subscriber(&config, false, Lossy(|| Gone)).unwrap();
+            let subscriber = subscriber(&config, false, Lossy(|_: &Level| Gone)).unwrap();
             tracing::subscriber::with_default(subscriber, || tracing::error!("nobody reads this"));
         }
     }

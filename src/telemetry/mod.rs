@@ -1,6 +1,7 @@
 //! What the program tells about itself: log lines on stderr, counters, and what the
 //! system knows of its process.
 
+mod gathered;
 pub mod histogram;
 pub mod logging;
 pub mod metrics;

@@ -5,10 +5,7 @@ use std::{
     io::{self, Write},
     mem,
     os::fd::AsFd,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -31,59 +28,42 @@ pub fn is_held_up() -> bool {
 
 /// What is written at once, in bytes: a pipe that is ready has room for so much
 /// (`PIPE_BUF` of Linux), and what else a log may go to for more.
-const PIECE: usize = 4096;
+pub(super) const PIECE: usize = 4096;
 
-/// Writes lines, each by one call, to a pipe, terminal, socket or file, and drops those
-/// that find no room. How many that were is logged once there is room again.
-pub(super) struct Unblocked<F>(Arc<Mutex<State<F>>>);
-
-struct State<F> {
+/// Writes whole lines to a pipe, terminal, socket or file, and drops those that find no
+/// room. How many that were is known once there is room again.
+#[derive(Debug)]
+pub(super) struct Unblocked<F> {
     to: F,
-    /// Lines dropped since the last one that was written.
+    /// Lines dropped since the last that were written.
     lost: u64,
 }
 
-impl<F> Unblocked<F> {
+impl<F: Write + AsFd> Unblocked<F> {
     pub(super) fn new(to: F) -> Self {
-        Self(Arc::new(Mutex::new(State { to, lost: 0 })))
-    }
-}
-
-impl<F> Clone for Unblocked<F> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<F: Write + AsFd> Write for Unblocked<F> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // Others wait while this one has the lock: the room that it sees stays its own.
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost = state.put(line)?;
-        drop(state);
-        if lost > 0 {
-            tracing::warn!(lost, "log lines were lost: nobody read them in time");
-        }
-        Ok(line.len())
+        Self { to, lost: 0 }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<F: Write + AsFd> State<F> {
-    /// Writes a line, or as much of it as there is room for, and says how many were lost
-    /// before it.
-    fn put(&mut self, line: &[u8]) -> io::Result<u64> {
-        for piece in line.chunks(PIECE) {
+    /// Writes so many lines, or as much of them as there is room for, and says how many
+    /// were lost before them.
+    ///
+    /// # Errors
+    /// When writing fails, or [`io::ErrorKind::TimedOut`] without room.
+    pub(super) fn put(&mut self, lines: &[u8], count: u64) -> io::Result<u64> {
+        for piece in lines.chunks(PIECE) {
             if !self.has_room()? {
-                self.lost += 1;
+                self.lost += count;
                 return Err(io::ErrorKind::TimedOut.into());
             }
             self.to.write_all(piece)?;
         }
         Ok(mem::take(&mut self.lost))
+    }
+
+    /// How many lines were dropped since the last that were written.
+    #[cfg(test)]
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
     }
 
     fn has_room(&self) -> io::Result<bool> {
@@ -116,40 +96,44 @@ fn has_room(to: &impl AsFd, patience: Duration) -> io::Result<bool> {
 mod tests {
     use std::fs::File;
     use std::io::Read;
+    use std::thread;
 
     use super::*;
+
+    const LINE: &[u8] = b"a line\n";
 
     /// A pipe that is nearly full, and its end to read from.
     fn full() -> (Unblocked<File>, File) {
         let (read, write) = rustix::pipe::pipe().unwrap();
         let mut log = Unblocked::new(File::from(write));
-        while log.write(&[b'.'; PIECE]).is_ok() {}
+        while log.put(&[b'.'; PIECE], 1).is_ok() {}
         (log, File::from(read))
     }
 
     #[test]
-    fn a_line_without_room_is_lost_and_nothing_waits_for_it() {
+    fn lines_without_room_are_lost_and_nothing_waits_for_them() {
         let (mut log, _reader) = full();
         for _ in 0..1000 {
-            let error = log.write(b"a line\n").unwrap_err();
+            let error = log.put(LINE, 2).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         }
-        assert_eq!(log.0.lock().unwrap().lost, 1001);
+        assert_eq!(log.lost, 2001);
     }
 
     #[test]
     fn others_can_see_that_one_waits() {
-        let (log, _reader) = full();
+        let (mut log, _reader) = full();
         let seen = (0..100).any(|_| {
-            log.0.lock().unwrap().lost = 0;
-            let mut waits = log.clone();
-            let waiting = std::thread::spawn(move || waits.write(b"a line\n").is_err());
-            let mut seen = false;
-            while !seen && !waiting.is_finished() {
-                seen = is_held_up();
-            }
-            assert!(waiting.join().unwrap());
-            seen
+            log.lost = 0;
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| log.put(LINE, 1).is_err());
+                let mut seen = false;
+                while !seen && !waiting.is_finished() {
+                    seen = is_held_up();
+                }
+                assert!(waiting.join().unwrap());
+                seen
+            })
         });
         assert!(seen);
     }
@@ -158,16 +142,15 @@ mod tests {
     fn what_was_lost_is_counted_until_there_is_room() {
         let (mut log, mut reader) = full();
         reader.read_exact(&mut [0; 3 * PIECE]).unwrap();
-        assert_eq!(log.0.lock().unwrap().put(b"a line\n").unwrap(), 1);
-        assert_eq!(log.0.lock().unwrap().put(b"a line\n").unwrap(), 0);
-        assert_eq!(log.write(b"a line\n").unwrap(), 7);
+        assert_eq!(log.put(LINE, 1).unwrap(), 1);
+        assert_eq!(log.put(LINE, 1).unwrap(), 0);
     }
 
     #[test]
     fn a_long_line_goes_as_far_as_there_is_room() {
         let (mut log, mut reader) = full();
         reader.read_exact(&mut [0; 2 * PIECE]).unwrap();
-        assert!(log.write(&[b'x'; 4 * PIECE]).is_err());
+        assert!(log.put(&[b'x'; 4 * PIECE], 1).is_err());
         drop(log);
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).unwrap();
@@ -178,7 +161,7 @@ mod tests {
     fn a_reader_that_has_gone_is_an_error_at_once() {
         let (mut log, reader) = full();
         drop(reader);
-        let error = log.write(b"a line\n").unwrap_err();
+        let error = log.put(LINE, 1).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }
