@@ -139,6 +139,7 @@ func (n *node) start(config nodeConfig) error {
 	if err := n.server.Start(); err != nil {
 		return err
 	}
+	deepenStacks()
 	tuneStack(n.server)
 	if acks, err := delayAcks(stackOf(n.server)); err != nil {
 		logf("acknowledgements are not delayed: %v", err)

@@ -1,5 +1,7 @@
 package main
 
+import "sync"
+
 // A goroutine begins with a stack of 2 KiB, which is copied to one twice as large, frame by
 // frame, whenever it does not suffice. What a connection calls in the network stack takes
 // more than 8 KiB, and each of its three goroutines did so up to three times: a twentieth of
@@ -19,7 +21,9 @@ const (
 	deepFrames = 8
 )
 
-func init() { go waitDeep(deepFrames, -1) }
+// deepenStacks has goroutines begin with a larger stack from the next collection on. Those
+// that a node begins at its start are there by then, and wait with next to nothing.
+var deepenStacks = sync.OnceFunc(func() { go waitDeep(deepFrames, -1) })
 
 // waitDeep waits for ever behind a number of frames.
 //

@@ -7,6 +7,7 @@ import (
 )
 
 func TestGoroutinesBeginWithALargerStack(t *testing.T) {
+	deepenStacks()
 	runtime.GC()
 	sample := []metrics.Sample{{Name: "/gc/stack/starting-size:bytes"}}
 	metrics.Read(sample)
