@@ -229,3 +229,18 @@ fn a_peer_that_was_not_sent_everything_when_the_drain_is_over_is_reset_and_does_
     node.wait_for_text("have not acknowledged");
     assert!(socket::is_reset(&got), "{got:?}");
 }
+
+#[test]
+fn the_last_lines_of_the_log_are_there() {
+    let target = socket::listen();
+    let mut node = stage::start(&stage::settings().expose(7000, socket::address(&target)));
+    node.terminate();
+    assert_eq!(node.wait_code(CLOSING), 0);
+    let log = node.log();
+    let last = log.lines().last();
+    assert!(
+        last.is_some_and(|line| line.contains("the node is closed")),
+        "{log}"
+    );
+    assert!(log.contains("served"), "{log}");
+}
