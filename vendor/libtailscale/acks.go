@@ -77,16 +77,19 @@ func delayAcks(s *stack.Stack) (*ackDelayer, error) {
 	if len(interfaces) != 1 {
 		return nil, fmt.Errorf("the network stack has %d interfaces", len(interfaces))
 	}
-	for id, info := range interfaces {
-		at, err := linkOf(s, id)
-		if err != nil {
-			return nil, err
-		}
-		d := newAckDelayer(*at, info.MTU)
-		*at = d
-		return d, nil
+	var link *stack.QueueingDiscipline
+	var mtu uint32
+	var err error
+	for id, info := range interfaces { // the only one
+		link, err = linkOf(s, id)
+		mtu = info.MTU
 	}
-	panic("unreachable")
+	if err != nil {
+		return nil, err
+	}
+	d := newAckDelayer(*link, mtu)
+	*link = d
+	return d, nil
 }
 
 // linkOf finds where an interface keeps what it sends its packets by. Names and types are

@@ -75,8 +75,8 @@ func clip(text string) string {
 	return strings.ToValidUTF8(text[:textMax], "") + "…"
 }
 
-// writesItself is a message that comes with every connection, and is written without
-// looking at its type: that takes longer than all else that its way takes.
+// writesItself is a message that comes with every connection. To look at its type in order
+// to write it took 0.6 % of a short connection's processor time, for each of the two.
 type writesItself interface {
 	appendJSON(to []byte) []byte
 }
