@@ -55,6 +55,8 @@
 //	acks.go         acknowledgements that go with what is sent anyway
 //	packets.go      a bound for packets under way
 //	stacks.go       how large a stack goroutines begin with
+//	collector.go    no garbage collection while a node starts
+//	rest.go         memory given back when nothing happens
 //	silence.go      peers that vanish with bytes in flight
 //	mappoll.go      a node that the control server no longer knows
 //	renew.go        an expired node that may have been extended

@@ -83,8 +83,13 @@ func startNode(config nodeConfig) (int, *node, error) {
 	if err != nil {
 		return -1, nil, err
 	}
-	fd, err := n.openMailbox(n.followStart)
+	wake := restCollector()
+	fd, err := n.openMailbox(func(ctx context.Context, m *mailbox) error {
+		defer wake()
+		return n.followStart(ctx, m)
+	})
 	if err != nil {
+		wake()
 		n.cancel()
 		return -1, nil, err
 	}
@@ -127,6 +132,7 @@ func (n *node) begin(config nodeConfig) {
 	}()
 	go n.watchSilence()
 	go n.watchBatches()
+	go n.giveMemoryBack(restLook)
 }
 
 // start gets a key to log in with, and starts tsnet.
