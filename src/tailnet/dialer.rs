@@ -2,14 +2,19 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::oneshot::{self, Sender};
 
 use super::error::{Error, ErrorKind};
 use super::flow::Flow;
-use super::mailbox::Mailbox;
-use super::message::{Announced, Dial};
+use super::hand::{Hand, Take};
+use super::mailbox::decode;
+use super::message::{Announced, Dial, Message};
 use super::options::milliseconds;
 use super::partings::Partings;
+use super::protocol::ProtocolError;
 use super::stream::Stream;
 use super::sys::{self, NodeHandle};
 
@@ -69,13 +74,29 @@ impl Dialer {
             kind: ErrorKind::BadAddress,
             detail: format!("dialing {address:?}: an address has no NUL in it"),
         })?;
-        let fd = sys::dial(self.handle, network, &address, milliseconds(timeout).max(1))
-            .map_err(failed())?;
-        let mut mailbox = Mailbox::new(fd).map_err(failed())?;
-        match mailbox.answer().await? {
-            // Claimed while the mailbox is open: closing it resets what is not.
+        let (tell, told) = oneshot::channel();
+        let hand = Hand::new(Arc::new(Answer(Mutex::new(Some(tell)))));
+        let milliseconds = milliseconds(timeout).max(1);
+        let dialing = sys::dial(self.handle, network, &address, milliseconds, &hand);
+        let _dialing = dialing.map_err(failed())?;
+        let unanswered = |_| ProtocolError::Unanswered {
+            mailbox: Dial::MAILBOX,
+        };
+        match told.await.map_err(unanswered)?? {
+            // Claimed before the dial is dropped: that resets what is not.
             Dial::Dialed(announced) => claim(&announced).map_err(failed()),
             Dial::Error(failure) => Err(failure.into()),
         }
+    }
+}
+
+/// Where a dial's one message goes.
+struct Answer(Mutex<Option<Sender<Result<Dial, ProtocolError>>>>);
+
+impl Take for Answer {
+    fn take(&self, message: &[u8]) -> bool {
+        let waits = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // One that is dropped untaken in the channel is reset by its dial's end.
+        waits.is_some_and(|waits| waits.send(decode(message)).is_ok())
     }
 }

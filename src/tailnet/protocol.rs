@@ -13,7 +13,7 @@ pub enum ProtocolError {
     /// The mailbox ended inside a frame.
     #[error("the mailbox ended inside a frame")]
     Truncated,
-    /// The mailbox ended before its last message.
+    /// The mailbox, or a dial, ended before its last message.
     #[error("the {mailbox} mailbox ended without an answer")]
     Unanswered {
         /// Which mailbox.

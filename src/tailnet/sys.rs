@@ -84,14 +84,32 @@ pub(crate) fn listen(
     owned(unsafe { ffi::tailport_listen(node.0, network.as_ptr(), address.as_ptr(), &hand) })
 }
 
+/// A dial under way; dropping it cancels it.
+#[derive(Debug)]
+pub(crate) struct Dialing(ffi::tailport_id);
+
 pub(crate) fn dial(
     node: NodeHandle,
     network: &CStr,
     address: &CStr,
     timeout_ms: u32,
-) -> io::Result<OwnedFd> {
-    // SAFETY: both strings are NUL-terminated and only read during the call.
-    owned(unsafe { ffi::tailport_dial(node.0, network.as_ptr(), address.as_ptr(), timeout_ms) })
+    hand: &Hand,
+) -> io::Result<Dialing> {
+    let (hand, mut dial) = (held_out(hand), 0);
+    // SAFETY: both strings are NUL-terminated, all three are only read during the call, and
+    // `dial` is writable and not kept.
+    done(unsafe {
+        let (network, address) = (network.as_ptr(), address.as_ptr());
+        ffi::tailport_dial(node.0, network, address, timeout_ms, &hand, &mut dial)
+    })?;
+    Ok(Dialing(dial))
+}
+
+impl Drop for Dialing {
+    fn drop(&mut self) {
+        // SAFETY: the call checks the id itself. EBADF says that it is over already.
+        let _ = done(unsafe { ffi::tailport_cancel(self.0) });
+    }
 }
 
 pub(crate) fn claim(id: ConnectionId) -> io::Result<OwnedFd> {

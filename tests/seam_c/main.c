@@ -87,6 +87,24 @@ static void mailbox(const char *call, int answer)
 		close(answer);
 }
 
+/* Takes a message, or not. */
+static int take(uint64_t key, const char *message, size_t length)
+{
+	return key % 2 && message[0] == '{' && message[length - 1] == '}' ? 0 : -1;
+}
+
+/* A dial that is cancelled, or left to its timeout. */
+static void dial(uint64_t *seed, tailport_node node, const char *network, const char *address)
+{
+	struct tailport_hand hand = { next(seed) % 8 ? take : NULL, next(seed) };
+	tailport_id id = 0;
+	int answer = tailport_dial(node, network, address, (uint32_t)(next(seed) % 50),
+				   next(seed) % 8 ? &hand : NULL, next(seed) % 8 ? &id : NULL);
+	expect("dial", answer, 1);
+	if (answer == 0 && next(seed) % 2)
+		expect("cancel", tailport_cancel(id), 1);
+}
+
 static void one_call(uint64_t *seed)
 {
 	char a[TEXT], b[TEXT];
@@ -95,7 +113,7 @@ static void one_call(uint64_t *seed)
 	struct tailport_end end;
 	struct tailport_counts counts;
 
-	switch (next(seed) % 17) {
+	switch (next(seed) % 18) {
 	case 0: {
 		const char *json = text(seed, a);
 		/* Nothing that is accepted: the contract has env called once, by a single thread. */
@@ -116,7 +134,7 @@ static void one_call(uint64_t *seed)
 		mailbox("listen", tailport_listen(node, text(seed, a), text(seed, b), NULL));
 		break;
 	case 4:
-		mailbox("dial", tailport_dial(node, text(seed, a), text(seed, b), (uint32_t)(next(seed) % 50)));
+		dial(seed, node, text(seed, a), text(seed, b));
 		break;
 	case 5:
 		expect("claim", tailport_claim(id), 0);
@@ -154,6 +172,9 @@ static void one_call(uint64_t *seed)
 	case 16:
 		/* Handles that never were: those of nodes are closed by close_all. */
 		expect("close", tailport_close(next(seed) | (UINT64_C(1) << 40)), 0);
+		break;
+	case 17:
+		expect("cancel", tailport_cancel(id), 0);
 		break;
 	}
 }

@@ -16,6 +16,30 @@ import (
 	"tailscale.com/ipn"
 )
 
+// dialByHand begins a dial whose answer is given by hand, and returns the id by which it
+// can be cancelled until whatever it announces has been claimed or aborted.
+func (n *node) dialByHand(hand hand, network, address string, limit time.Duration) uint64 {
+	answered := false
+	m := newInnerMailbox(n.ctx, func(message any) error {
+		payload, err := encode(message)
+		if err != nil || answered {
+			return err
+		}
+		if answered = true; !hand(payload) {
+			return net.ErrClosed
+		}
+		return nil
+	})
+	id := addDial(m)
+	n.runIn(m, func(ctx context.Context, m *mailbox) error {
+		defer takeDial(id)
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return n.dial(ctx, m, network, address)
+	})
+	return id
+}
+
 // dial connects to an address of the tailnet and announces the connection, or the
 // flow, which sends nothing by itself. The network's own stack makes the connection, never the system's dialer, so that
 // no name and no address can lead a dial to the host's own network.

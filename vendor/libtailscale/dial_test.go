@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -82,4 +87,113 @@ func TestAPeerIsReachedByItsName(t *testing.T) {
 		near.leave()
 		far.Close()
 	}
+}
+
+// dialing is a dial whose answer is given by hand.
+type dialing struct {
+	id      uint64
+	answers chan []byte
+}
+
+// dialTaking dials, and takes the answer or not.
+func (n *seamNode) dialTaking(takes bool, address string) dialing {
+	answers := make(chan []byte, 2)
+	id := n.dialByHand(func(payload []byte) bool {
+		answers <- bytes.Clone(payload)
+		return takes
+	}, "tcp", address, patience)
+	return dialing{id, answers}
+}
+
+// dialed is the connection that the answer announces.
+func (d dialing) dialed(t *testing.T) *connection {
+	t.Helper()
+	select {
+	case answer := <-d.answers:
+		var m connectionMessage
+		if err := json.Unmarshal(answer, &m); err != nil || m.Type != "dialed" {
+			t.Fatalf("the answer is %s: %v", answer, err)
+		}
+		c, _ := findConnection(m.ID).(*connection)
+		return c
+	case <-time.After(patience):
+		t.Fatal("no answer")
+		return nil
+	}
+}
+
+// isOver waits until nothing of it is left.
+func (d dialing) isOver(t *testing.T) {
+	t.Helper()
+	eventually(t, "the dial is over", func() bool {
+		registry.mu.Lock()
+		defer registry.mu.Unlock()
+		return registry.dials[d.id] == nil
+	})
+	eventually(t, "no dial is left", func() bool { return !stackHas("(*node).dial(") })
+	if len(d.answers) > 0 {
+		t.Errorf("it answers once more: %s", <-d.answers)
+	}
+}
+
+func TestADialIsAnsweredByHand(t *testing.T) {
+	l := newLink(t, nodeConfig{})
+	d := l.n.dialTaking(true, net.JoinHostPort(l.peerIP.String(), linkPort))
+	near := d.dialed(t).claimed(t)
+	far, err := l.far.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.isOver(t)
+	exchange(t, near, far, 1)
+	near.leave()
+	far.Close()
+
+	d = l.n.dialTaking(true, net.JoinHostPort(l.peerIP.String(), "9"))
+	var answer errorMessage
+	if err := json.Unmarshal(<-d.answers, &answer); err != nil || answer.Kind != kindRefused {
+		t.Errorf("the answer of a closed port is %v: %v", answer, err)
+	}
+	d.isOver(t)
+}
+
+func TestWhatIsDialedForNobodyIsReset(t *testing.T) {
+	l := newLink(t, nodeConfig{})
+	address := net.JoinHostPort(l.peerIP.String(), linkPort)
+	for name, ends := range map[string]func(d dialing, c *connection){
+		"it is cancelled":         func(d dialing, _ *connection) { takeDial(d.id).close() },
+		"what it made is aborted": func(_ dialing, c *connection) { c.abort() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := l.n.dialTaking(true, address)
+			c := d.dialed(t)
+			far, err := l.far.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer far.Close()
+			ends(d, c)
+			far.SetReadDeadline(time.Now().Add(patience))
+			if _, err := far.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the peer reads %v", err)
+			}
+			d.isOver(t)
+			eventually(t, "no connection is left", func() bool { return count().connections == 0 })
+		})
+	}
+	d := l.n.dialTaking(false, address)
+	<-d.answers
+	d.isOver(t)
+	eventually(t, "no connection is left that nobody took", func() bool { return count().connections == 0 })
+}
+
+func TestADialToABlackHoleEndsWhenItIsCancelled(t *testing.T) {
+	tn := newTailnet(t)
+	tn.control.AddFakeNode()
+	hole := tn.control.AllNodes()[0].Addresses[0].Addr().String()
+	d := tn.node(t, nodeConfig{}).dialTaking(false, net.JoinHostPort(hole, "80"))
+	eventually(t, "the dial is under way", func() bool { return stackHas("(*node).dial(") })
+	takeDial(d.id).close()
+	eventually(t, "no mailbox is left", func() bool { return count().mailboxes == 0 })
+	eventually(t, "no dial is left", func() bool { return !stackHas("(*node).dial(") })
 }

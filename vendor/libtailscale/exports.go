@@ -163,16 +163,35 @@ func tailport_listen(handle C.tailport_node, network, address *C.char, held *C.s
 }
 
 //export tailport_dial
-func tailport_dial(handle C.tailport_node, network, address *C.char, timeoutMS C.uint32_t) C.int {
-	if timeoutMS == 0 {
-		return -C.int(syscall.EINVAL)
-	}
-	return onAddress(handle, network, address,
-		func(ctx context.Context, n *node, m *mailbox, network, address string) error {
-			ctx, cancel := context.WithTimeout(ctx, time.Duration(timeoutMS)*time.Millisecond)
-			defer cancel()
-			return n.dial(ctx, m, network, address)
-		})
+func tailport_dial(handle C.tailport_node, network, address *C.char, timeoutMS C.uint32_t, held *C.struct_tailport_hand, dial *C.tailport_id) C.int {
+	return withNode(handle, func(n *node) (int, error) {
+		hand := handOf(held)
+		if timeoutMS == 0 || hand == nil || dial == nil {
+			return -1, syscall.EINVAL
+		}
+		network, err := text(network)
+		if err != nil {
+			return -1, err
+		}
+		address, err := text(address)
+		if err != nil {
+			return -1, err
+		}
+		*dial = C.tailport_id(n.dialByHand(hand, network, address, time.Duration(timeoutMS)*time.Millisecond))
+		return 0, nil
+	})
+}
+
+//export tailport_cancel
+func tailport_cancel(dial C.tailport_id) C.int {
+	return call(func() (int, error) {
+		m := takeDial(uint64(dial))
+		if m == nil {
+			return -1, syscall.EBADF
+		}
+		m.close()
+		return 0, nil
+	})
 }
 
 //export tailport_whois

@@ -15,6 +15,7 @@ var registry struct {
 	nodes       map[uint64]*node
 	lastID      uint64
 	connections map[uint64]announced
+	dials       map[uint64]*mailbox
 
 	mailboxes atomic.Int64
 	lingering atomic.Int64
@@ -25,6 +26,7 @@ var registry struct {
 func init() {
 	registry.nodes = make(map[uint64]*node)
 	registry.connections = make(map[uint64]announced)
+	registry.dials = make(map[uint64]*mailbox)
 }
 
 func addNode(n *node) {
@@ -73,6 +75,24 @@ func takeConnection(id uint64) announced {
 	c := registry.connections[id]
 	delete(registry.connections, id)
 	return c
+}
+
+// addDial gives a dial an id, by the mailbox of its own that it ends with.
+func addDial(m *mailbox) uint64 {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	registry.lastID++
+	registry.dials[registry.lastID] = m
+	return registry.lastID
+}
+
+// takeDial returns the dial of an id and retires the id, or nil.
+func takeDial(id uint64) *mailbox {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	m := registry.dials[id]
+	delete(registry.dials, id)
+	return m
 }
 
 // connectionsOf lists a node's connections whose ids are known, not its flows.

@@ -11,7 +11,8 @@
  * One mechanism serves everything that waits: a call never blocks. It returns a
  * mailbox, a file descriptor whose messages the caller reads, and closing that
  * descriptor cancels what it stands for. What is done at once (claim, abort,
- * end, release, env, counts) is a plain call without a mailbox.
+ * end, release, env, counts) is a plain call without a mailbox. A dial, of which there
+ * may be one a connection, does without the descriptor: it answers by hand.
  *
  * Mailbox. A connected stream socket. Each message is a frame: its length as a
  * 32-bit big-endian number, at most TAILPORT_FRAME_MAX, then that many bytes of
@@ -88,7 +89,7 @@ extern "C" {
 /* A node of this process. 0 is no node. */
 typedef uint64_t tailport_node;
 
-/* A connection over the tailnet. 0 is no connection. */
+/* A connection over the tailnet, or a dial. 0 is neither. */
 typedef uint64_t tailport_id;
 
 /*
@@ -96,7 +97,7 @@ typedef uint64_t tailport_id;
  * would carry it, is offered first: `take` is called with it in a thread of this side's,
  * at any time until the mailbox is closed and shortly after, also by several threads at
  * a time. `message` is not null, and there during the call. 0 takes it; anything else
- * has it written to the mailbox as always.
+ * has it written to the mailbox as always, if there is one.
  * `take` may make any call and returns soon: what this side does next waits for it.
  * `key` is the caller's own.
  */
@@ -226,9 +227,15 @@ int tailport_listen(tailport_node node, const char *network, const char *address
 
 /* Dials an address of the tailnet: "host:port" by MagicDNS name or IP. network:
  * "tcp" or "udp"; over UDP this asks no peer, and sends nothing.
- * timeout_ms > 0 bounds the whole dial. A dial never leaves the tailnet. */
+ * timeout_ms > 0 bounds the whole dial. A dial never leaves the tailnet.
+ * There is no mailbox: the one message is given to `hand`, perhaps before the call
+ * returns; what was dialed ends if it is not taken. *dial is for tailport_cancel. */
 int tailport_dial(tailport_node node, const char *network, const char *address,
-		  uint32_t timeout_ms);
+		  uint32_t timeout_ms, const struct tailport_hand *hand, tailport_id *dial);
+
+/* Ends a dial, and what it has announced and nobody has claimed. Its hand may still be
+ * given a message that is on its way. -EBADF: it is over already. */
+int tailport_cancel(tailport_id dial);
 
 /* Takes an announced connection or flow: returns the descriptor of its bytes. */
 int tailport_claim(tailport_id id);

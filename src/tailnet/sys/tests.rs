@@ -46,7 +46,10 @@ fn null_pointers_are_errors() {
     // SAFETY: as above.
     let no_listen = unsafe { ffi::tailport_listen(u64::MAX, null, null, ptr::null()) };
     // SAFETY: as above.
-    let no_dial = unsafe { ffi::tailport_dial(u64::MAX, null, null, 1) };
+    let no_dial =
+        unsafe { ffi::tailport_dial(u64::MAX, null, null, 1, ptr::null(), ptr::null_mut()) };
+    // SAFETY: as above.
+    let no_cancel = unsafe { ffi::tailport_cancel(u64::MAX) };
     // SAFETY: as above.
     let no_whois = unsafe { ffi::tailport_whois(u64::MAX, null) };
     // SAFETY: as above.
@@ -57,6 +60,7 @@ fn null_pointers_are_errors() {
         no_end,
         no_listen,
         no_dial,
+        no_cancel,
         no_whois,
         no_ping,
         no_certificate,
@@ -93,7 +97,7 @@ fn unknown_nodes_and_connections_are_ebadf_from_every_thread() {
                         assert_errno(certificate(node, c"a.example"), libc::EBADF);
                         assert_errno(listen(node, c"tcp", c":22", hand), libc::EBADF);
                         assert_errno(partings(node, hand), libc::EBADF);
-                        assert_errno(dial(node, c"tcp", c"peer:22", 1000), libc::EBADF);
+                        assert_errno(dial(node, c"tcp", c"peer:22", 1000, hand), libc::EBADF);
                         assert_errno(flush(node, 1000), libc::EBADF);
                         assert_errno(logout(node), libc::EBADF);
                         assert_errno(close(node), libc::EBADF);
