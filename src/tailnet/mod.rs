@@ -12,16 +12,16 @@
 //! and never someone else's. [`init`] alone comes first, once, before there are
 //! other threads.
 //!
-//! Where one goes on. What the Go half says is read from a mailbox, by the runtime. Two
+//! Where one goes on. What the Go half says is read from a mailbox, by the runtime. Three
 //! things are said by hand to who waits for them, in a thread of the Go half: that a
-//! connection has come, to [`Listener::accept`], and that a junction has come to both of its
-//! ends, to [`Stream::poll_parted`]. A task of [`crate::turn`] goes on there, any other one
-//! is woken.
+//! connection has come, to [`Listener::accept`], what became of a dial, to [`Dialer::dial`],
+//! and that a junction has come to both of its ends, to [`Stream::poll_parted`]. A task of
+//! [`crate::turn`] goes on there, any other one is woken.
 //!
 //! What drop does. Dropping a mailbox cancels what it stands for: [`Starting`] the
-//! reports (not the node), [`Listener`] and [`FlowListener`] the port, a dial or
-//! question under way that, [`Events`] and [`Logs`] the stream. What a mailbox has
-//! announced and nobody has claimed is reset. Dropping an [`Incoming`] resets it. Dropping a [`Stream`] resets
+//! reports (not the node), [`Listener`] and [`FlowListener`] the port, a question under
+//! way that, [`Events`] and [`Logs`] the stream. A dial under way, which has none, is
+//! cancelled likewise. What was announced and nobody has claimed is reset. Dropping an [`Incoming`] resets it. Dropping a [`Stream`] resets
 //! it unless both its directions have ended. Dropping an [`IncomingFlow`] or a
 //! [`Flow`] ends it. Dropping a [`Node`] closes it without waiting. No drop blocks.
 //!
