@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,9 @@ fn what_is_closed_wrong_or_dropped_is_an_error_and_leaves_nothing() {
             .await
             .unwrap();
         timeout(PATIENCE, dials_cancelled_from_many_tasks())
+            .await
+            .unwrap();
+        timeout(PATIENCE, a_dropped_dial_ends_beside_a_start_that_does_not())
             .await
             .unwrap();
     });
@@ -164,8 +168,33 @@ async fn dials_cancelled_from_many_tasks() {
     node.close().await.unwrap();
 }
 
-/// The Go half learns of a closed descriptor a moment later: ask until it has.
+/// A dial waits for a start, and this one waits for an API that does not answer.
+async fn a_dropped_dial_ends_beside_a_start_that_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = silent.local_addr().unwrap();
+    let (node, starting) = Node::start(&NodeOptions {
+        client_secret: Some(format!("tskey-client-a-b?baseURL=http://{api}").into()),
+        tags: vec!["tag:server".to_owned()],
+        ..options(dir.path())
+    })
+    .unwrap();
+    drop(starting);
+    let at_rest = [1, 1, 0, 0]; // the mailbox is for the ends of junctions
+    assert_alive(at_rest);
+    let dial = node.dial("100.64.0.1:22", 2 * PATIENCE);
+    assert!(timeout(Duration::from_millis(50), dial).await.is_err());
+    assert_alive(at_rest);
+    node.close().await.unwrap();
+}
+
 fn assert_all_given_back() {
+    assert_alive([0; 4]);
+}
+
+/// The Go half learns of a closed descriptor a moment later: ask until it has. Expects as
+/// many nodes, mailboxes and dials, connections, and those that linger.
+fn assert_alive(expected: [u64; 4]) {
     let start = Instant::now();
     loop {
         let counts = tailnet::count().unwrap();
@@ -175,7 +204,7 @@ fn assert_all_given_back() {
             counts.connections,
             counts.lingering,
         ];
-        if alive == [0; 4] {
+        if alive == expected {
             return;
         }
         assert!(start.elapsed() < PATIENCE, "still alive: {counts:?}");

@@ -76,8 +76,8 @@ impl Dialer {
         })?;
         let (tell, told) = oneshot::channel();
         let hand = Hand::new(Arc::new(Answer(Mutex::new(Some(tell)))));
-        let milliseconds = milliseconds(timeout).max(1);
-        let dialing = sys::dial(self.handle, network, &address, milliseconds, &hand);
+        let limit = milliseconds(timeout).max(1);
+        let dialing = sys::dial(self.handle, network, &address, limit, &hand);
         let _dialing = dialing.map_err(failed())?;
         let unanswered = |_| ProtocolError::Unanswered {
             mailbox: Dial::MAILBOX,

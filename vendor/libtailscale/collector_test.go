@@ -3,16 +3,12 @@ package main
 import (
 	"math"
 	"runtime/debug"
-	"runtime/metrics"
 	"testing"
+	"time"
 )
 
 // collectorPercent is what the garbage collector goes by; MaxUint64 while it rests.
-func collectorPercent() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
+func collectorPercent() uint64 { return runtimeMetrics("/gc/gogc:percent")[0] }
 
 func TestTheCollectorRestsForStartsAndThenGoesOnAsBefore(t *testing.T) {
 	eventually(t, "no start of another test is left", func() bool { return collectorPercent() != math.MaxUint64 })
@@ -41,4 +37,18 @@ func TestTheCollectorDoesNotRestForLongWhateverTheStartWaitsFor(t *testing.T) {
 		t.Errorf("while a node starts it goes by %d %%", got)
 	}
 	eventually(t, "it goes on", func() bool { return collectorPercent() != math.MaxUint64 })
+}
+
+func TestTheCollectorGoesOnOnceTheNodeRuns(t *testing.T) {
+	tn := newTailnet(t)
+	eventually(t, "no start of another node is left", func() bool { return collectorPercent() != math.MaxUint64 })
+	began := time.Now()
+	tn.node(t, nodeConfig{})
+	if time.Since(began) > collectorRest/2 {
+		t.Skip("it goes on by itself about now")
+	}
+	eventually(t, "it goes on", func() bool { return collectorPercent() != math.MaxUint64 })
+	if took := time.Since(began); took >= collectorRest {
+		t.Errorf("it went on after %v, by itself", took)
+	}
 }

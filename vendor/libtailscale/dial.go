@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -38,6 +39,16 @@ func (n *node) dialByHand(hand hand, network, address string, limit time.Duratio
 		return n.dial(ctx, m, network, address)
 	})
 	return id
+}
+
+// cancelDial ends a dial that dialByHand has begun and that is not over.
+func cancelDial(id uint64) error {
+	m := takeDial(id)
+	if m == nil {
+		return syscall.EBADF
+	}
+	m.close()
+	return nil
 }
 
 // dial connects to an address of the tailnet and announces the connection, or the

@@ -9,17 +9,17 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
 func TestADialToABlackHoleEndsAtItsTimeout(t *testing.T) {
 	tn := newTailnet(t)
-	tn.control.AddFakeNode()
-	hole := tn.control.AllNodes()[0].Addresses[0].Addr().String()
+	hole := tn.blackHole()
 	n := tn.node(t, nodeConfig{})
 	began := time.Now()
-	box := n.openDial(t, net.JoinHostPort(hole, "80"), 300*time.Millisecond)
+	box := n.openDial(t, hole, 300*time.Millisecond)
 	box.failure(t, kindTimedOut)
 	if took := time.Since(began); took < 300*time.Millisecond || took > 5*time.Second {
 		t.Errorf("took %v", took)
@@ -28,15 +28,21 @@ func TestADialToABlackHoleEndsAtItsTimeout(t *testing.T) {
 
 func TestADialToABlackHoleEndsWhenItsMailboxCloses(t *testing.T) {
 	tn := newTailnet(t)
-	tn.control.AddFakeNode()
-	hole := tn.control.AllNodes()[0].Addresses[0].Addr().String()
+	hole := tn.blackHole()
 	n := tn.node(t, nodeConfig{})
 	before := runtime.NumGoroutine()
-	box := n.openDial(t, net.JoinHostPort(hole, "80"), time.Hour)
+	box := n.openDial(t, hole, time.Hour)
 	eventually(t, "the dial is under way", func() bool { return runtime.NumGoroutine() > before })
 	box.Close()
 	eventually(t, "no mailbox is left", func() bool { return count().mailboxes == 0 })
 	eventually(t, "no dial is left", func() bool { return !stackHas("(*node).dial(") })
+}
+
+// blackHole is an address of a node that never answers, to be asked for before there are
+// others.
+func (tn *tailnet) blackHole() string {
+	tn.control.AddFakeNode()
+	return net.JoinHostPort(tn.control.AllNodes()[0].Addresses[0].Addr().String(), "80")
 }
 
 // stackHas reports whether any goroutine runs a function.
@@ -96,29 +102,61 @@ type dialing struct {
 }
 
 // dialTaking dials, and takes the answer or not.
-func (n *seamNode) dialTaking(takes bool, address string) dialing {
+func (n *seamNode) dialTaking(takes bool, address string, limit time.Duration) dialing {
 	answers := make(chan []byte, 2)
 	id := n.dialByHand(func(payload []byte) bool {
 		answers <- bytes.Clone(payload)
 		return takes
-	}, "tcp", address, patience)
+	}, "tcp", address, limit)
 	return dialing{id, answers}
+}
+
+// answer is the message that it is given.
+func (d dialing) answer(t *testing.T) []byte {
+	t.Helper()
+	select {
+	case answer := <-d.answers:
+		return answer
+	case <-time.After(patience):
+		t.Fatal("no answer")
+		return nil
+	}
 }
 
 // dialed is the connection that the answer announces.
 func (d dialing) dialed(t *testing.T) *connection {
 	t.Helper()
-	select {
-	case answer := <-d.answers:
-		var m connectionMessage
-		if err := json.Unmarshal(answer, &m); err != nil || m.Type != "dialed" {
-			t.Fatalf("the answer is %s: %v", answer, err)
-		}
-		c, _ := findConnection(m.ID).(*connection)
-		return c
-	case <-time.After(patience):
-		t.Fatal("no answer")
-		return nil
+	answer := d.answer(t)
+	var m connectionMessage
+	if err := json.Unmarshal(answer, &m); err != nil || m.Type != "dialed" {
+		t.Fatalf("the answer is %s: %v", answer, err)
+	}
+	c, ok := findConnection(m.ID).(*connection)
+	if !ok {
+		t.Fatalf("connection %d is not known", m.ID)
+	}
+	return c
+}
+
+// fails waits until it has failed, and is over.
+func (d dialing) fails(t *testing.T, want kind) {
+	t.Helper()
+	answer := d.answer(t)
+	var m errorMessage
+	if err := json.Unmarshal(answer, &m); err != nil || m.Kind != want {
+		t.Errorf("the answer is %s, not %s: %v", answer, want, err)
+	}
+	d.isOver(t)
+}
+
+// cancel cancels it, which can be done once.
+func (d dialing) cancel(t *testing.T) {
+	t.Helper()
+	if err := cancelDial(d.id); err != nil {
+		t.Errorf("it cannot be cancelled: %v", err)
+	}
+	if err := cancelDial(d.id); err != syscall.EBADF {
+		t.Errorf("cancelled again it says %v", err)
 	}
 }
 
@@ -138,7 +176,7 @@ func (d dialing) isOver(t *testing.T) {
 
 func TestADialIsAnsweredByHand(t *testing.T) {
 	l := newLink(t, nodeConfig{})
-	d := l.n.dialTaking(true, net.JoinHostPort(l.peerIP.String(), linkPort))
+	d := l.n.dialTaking(true, net.JoinHostPort(l.peerIP.String(), linkPort), patience)
 	near := d.dialed(t).claimed(t)
 	far, err := l.far.Accept()
 	if err != nil {
@@ -149,23 +187,26 @@ func TestADialIsAnsweredByHand(t *testing.T) {
 	near.leave()
 	far.Close()
 
-	d = l.n.dialTaking(true, net.JoinHostPort(l.peerIP.String(), "9"))
-	var answer errorMessage
-	if err := json.Unmarshal(<-d.answers, &answer); err != nil || answer.Kind != kindRefused {
-		t.Errorf("the answer of a closed port is %v: %v", answer, err)
-	}
-	d.isOver(t)
+	d = l.n.dialTaking(true, net.JoinHostPort(l.peerIP.String(), "9"), patience)
+	d.fails(t, kindRefused)
+}
+
+func TestADialByHandEndsAtItsTimeout(t *testing.T) {
+	tn := newTailnet(t)
+	hole := tn.blackHole()
+	n := tn.node(t, nodeConfig{})
+	n.dialTaking(true, hole, 300*time.Millisecond).fails(t, kindTimedOut)
 }
 
 func TestWhatIsDialedForNobodyIsReset(t *testing.T) {
 	l := newLink(t, nodeConfig{})
 	address := net.JoinHostPort(l.peerIP.String(), linkPort)
 	for name, ends := range map[string]func(d dialing, c *connection){
-		"it is cancelled":         func(d dialing, _ *connection) { takeDial(d.id).close() },
+		"it is cancelled":         func(d dialing, _ *connection) { d.cancel(t) },
 		"what it made is aborted": func(_ dialing, c *connection) { c.abort() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := l.n.dialTaking(true, address)
+			d := l.n.dialTaking(true, address, patience)
 			c := d.dialed(t)
 			far, err := l.far.Accept()
 			if err != nil {
@@ -181,19 +222,18 @@ func TestWhatIsDialedForNobodyIsReset(t *testing.T) {
 			eventually(t, "no connection is left", func() bool { return count().connections == 0 })
 		})
 	}
-	d := l.n.dialTaking(false, address)
-	<-d.answers
+	d := l.n.dialTaking(false, address, patience)
+	d.answer(t)
 	d.isOver(t)
 	eventually(t, "no connection is left that nobody took", func() bool { return count().connections == 0 })
 }
 
 func TestADialToABlackHoleEndsWhenItIsCancelled(t *testing.T) {
 	tn := newTailnet(t)
-	tn.control.AddFakeNode()
-	hole := tn.control.AllNodes()[0].Addresses[0].Addr().String()
-	d := tn.node(t, nodeConfig{}).dialTaking(false, net.JoinHostPort(hole, "80"))
+	hole := tn.blackHole()
+	d := tn.node(t, nodeConfig{}).dialTaking(false, hole, time.Hour)
 	eventually(t, "the dial is under way", func() bool { return stackHas("(*node).dial(") })
-	takeDial(d.id).close()
+	d.cancel(t)
 	eventually(t, "no mailbox is left", func() bool { return count().mailboxes == 0 })
 	eventually(t, "no dial is left", func() bool { return !stackHas("(*node).dial(") })
 }

@@ -79,9 +79,8 @@ func onNode(handle C.tailport_node, work func(ctx context.Context, n *node, m *m
 	})
 }
 
-// onAddress is onNode for calls that name a network and an address.
-func onAddress(handle C.tailport_node, network, address *C.char,
-	work func(ctx context.Context, n *node, m *mailbox, network, address string) error) C.int {
+// onAddress is withNode for calls that name a network and an address.
+func onAddress(handle C.tailport_node, network, address *C.char, body func(n *node, network, address string) (int, error)) C.int {
 	return call(func() (int, error) {
 		network, err := text(network)
 		if err != nil {
@@ -91,9 +90,7 @@ func onAddress(handle C.tailport_node, network, address *C.char,
 		if err != nil {
 			return -1, err
 		}
-		return int(onNode(handle, func(ctx context.Context, n *node, m *mailbox) error {
-			return work(ctx, n, m, network, address)
-		})), nil
+		return int(withNode(handle, func(n *node) (int, error) { return body(n, network, address) })), nil
 	})
 }
 
@@ -155,27 +152,20 @@ func tailport_watch(handle C.tailport_node) C.int {
 //export tailport_listen
 func tailport_listen(handle C.tailport_node, network, address *C.char, held *C.struct_tailport_hand) C.int {
 	hand := handOf(held)
-	return onAddress(handle, network, address,
-		func(ctx context.Context, n *node, m *mailbox, network, address string) error {
+	return onAddress(handle, network, address, func(n *node, network, address string) (int, error) {
+		return n.openMailbox(func(ctx context.Context, m *mailbox) error {
 			m.hand = hand
 			return n.listen(ctx, m, network, address)
 		})
+	})
 }
 
 //export tailport_dial
 func tailport_dial(handle C.tailport_node, network, address *C.char, timeoutMS C.uint32_t, held *C.struct_tailport_hand, dial *C.tailport_id) C.int {
-	return withNode(handle, func(n *node) (int, error) {
-		hand := handOf(held)
+	hand := handOf(held)
+	return onAddress(handle, network, address, func(n *node, network, address string) (int, error) {
 		if timeoutMS == 0 || hand == nil || dial == nil {
 			return -1, syscall.EINVAL
-		}
-		network, err := text(network)
-		if err != nil {
-			return -1, err
-		}
-		address, err := text(address)
-		if err != nil {
-			return -1, err
 		}
 		*dial = C.tailport_id(n.dialByHand(hand, network, address, time.Duration(timeoutMS)*time.Millisecond))
 		return 0, nil
@@ -184,14 +174,7 @@ func tailport_dial(handle C.tailport_node, network, address *C.char, timeoutMS C
 
 //export tailport_cancel
 func tailport_cancel(dial C.tailport_id) C.int {
-	return call(func() (int, error) {
-		m := takeDial(uint64(dial))
-		if m == nil {
-			return -1, syscall.EBADF
-		}
-		m.close()
-		return 0, nil
-	})
+	return call(func() (int, error) { return 0, cancelDial(uint64(dial)) })
 }
 
 //export tailport_whois

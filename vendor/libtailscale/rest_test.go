@@ -44,3 +44,11 @@ func TestMemoryGoesBackAtRest(t *testing.T) {
 	cancel()
 	<-done
 }
+
+func TestANodeLooksWhetherItIsAtRestUntilItCloses(t *testing.T) {
+	looks := func() bool { return stackHas("(*node).giveMemoryBack(") }
+	n := newTailnet(t).node(t, nodeConfig{})
+	eventually(t, "it looks", looks)
+	n.shut(t)
+	eventually(t, "it looks no more", func() bool { return !looks() })
+}

@@ -148,8 +148,7 @@ func TestACloseDeliversWhatWasWritten(t *testing.T) {
 
 func TestACloseEndsEveryCallThatWaits(t *testing.T) {
 	tn := newTailnet(t)
-	tn.control.AddFakeNode()
-	hole := tn.control.AllNodes()[0].Addresses[0].Addr().String()
+	hole := tn.blackHole()
 	u := tn.upstream(t, "up").connect(t)
 	l := u.open(t, ":"+linkPort)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -163,9 +162,9 @@ func TestACloseEndsEveryCallThatWaits(t *testing.T) {
 	answers := make(chan error, 4)
 	known := findListener(l.fd)
 	go func() { _, err := known.accept(l.fd); answers <- err }()
-	go func() { _, err := u.dial("tcp", net.JoinHostPort(hole, "80")); answers <- err }()
+	go func() { _, err := u.dial("tcp", hole); answers <- err }()
 	go func() { answers <- stuck.upAfresh() }()
-	go func() { _, err := stuck.dial("tcp", net.JoinHostPort(hole, "80")); answers <- err }()
+	go func() { _, err := stuck.dial("tcp", hole); answers <- err }()
 	eventually(t, "all of them wait", func() bool {
 		return stackHas("(*listener).accept(") && stackHas("(*server).dial(") && stackHas("(*node).followStart(")
 	})
