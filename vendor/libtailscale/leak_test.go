@@ -143,4 +143,8 @@ func TestAThousandConnectionsNeedFewThreads(t *testing.T) {
 		far[i].Close()
 	}
 	eventually(t, "all ids are retired", func() bool { return count().connections == 0 })
+	// The peer's close resets those it still has, after nobody takes its packets any more,
+	// and waits for ever with more of them than its queue holds.
+	peer := stackOf(l.peer).Stats().TCP
+	eventually(t, "the peer has none left", func() bool { return peer.CurrentConnected.Value() == 0 })
 }
