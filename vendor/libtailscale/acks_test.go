@@ -37,8 +37,8 @@ func (w *wire) since(before int) []uint32 {
 	return slices.Clone(w.sent[before:])
 }
 
-// packet is a segment to be made.
-type packet struct {
+// testSegment is a segment to be made.
+type testSegment struct {
 	from    uint16 // its port
 	flags   header.TCPFlags
 	ack     uint32
@@ -47,7 +47,7 @@ type packet struct {
 	ipv6    bool
 }
 
-func (p packet) make() *stack.PacketBuffer {
+func (p testSegment) make() *stack.PacketBuffer {
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
 		ReserveHeaderBytes: header.IPv6MinimumSize + header.TCPHeaderMaximumSize,
 		Payload:            buffer.MakeWithData(make([]byte, p.payload)),
@@ -84,7 +84,7 @@ func newDelaying() *delaying {
 
 // send has the stack send packets, one after the other, and returns what was sent of them
 // at once.
-func (d *delaying) send(t *testing.T, packets ...packet) []uint32 {
+func (d *delaying) send(t *testing.T, packets ...testSegment) []uint32 {
 	t.Helper()
 	before := len(d.wire.since(0))
 	for _, p := range packets {
@@ -121,32 +121,32 @@ const (
 )
 
 func TestAnAcknowledgementGoesWithWhatIsSentAnyway(t *testing.T) {
-	begin := packet{flags: header.TCPFlagSyn | ack, ack: 100}
-	plain := packet{flags: ack, ack: 101}
+	begin := testSegment{flags: header.TCPFlagSyn | ack, ack: 100}
+	plain := testSegment{flags: ack, ack: 101}
 	for _, c := range []struct {
 		name    string
-		packets []packet
+		packets []testSegment
 		atOnce  []uint32
 		later   []uint32
 	}{
-		{"by itself it waits", []packet{plain}, nil, []uint32{101}},
-		{"data takes it along", []packet{plain, {flags: ack, ack: 101, payload: 1}}, []uint32{101}, nil},
-		{"an end takes it along", []packet{plain, {flags: fin, ack: 101}}, []uint32{101}, nil},
-		{"every second one goes at once", []packet{plain, {flags: ack, ack: 102}, {flags: ack, ack: 103}}, []uint32{102}, []uint32{103}},
-		{"the same once more goes at once", []packet{{flags: ack, ack: 100}}, []uint32{100}, nil},
-		{"a window that opens goes at once", []packet{plain, plain}, []uint32{101}, nil},
-		{"one for two segments goes at once", []packet{{flags: ack, ack: 100 + 2*1208}}, []uint32{100 + 2*1208}, nil},
-		{"one for a segment waits", []packet{{flags: ack, ack: 100 + 1240}}, nil, []uint32{100 + 1240}},
-		{"one from before goes at once", []packet{{flags: ack, ack: 99}}, []uint32{99}, nil},
-		{"data goes at once", []packet{{flags: ack, ack: 101, payload: 1}}, []uint32{101}, nil},
-		{"an end goes at once", []packet{{flags: fin, ack: 101}}, []uint32{101}, nil},
-		{"a reset goes at once", []packet{plain, {flags: header.TCPFlagRst | ack, ack: 101}}, []uint32{101}, nil},
-		{"a gap goes at once", []packet{{flags: ack, ack: 101, options: []byte{1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2}}}, []uint32{101}, nil},
-		{"what is not understood goes at once", []packet{{flags: ack, ack: 101, options: []byte{8, 0, 0, 0}}}, []uint32{101}, nil},
-		{"times are no gap", []packet{{flags: ack, ack: 101, options: []byte{1, 1, 8, 10, 0, 0, 0, 5, 5, 5, 5, 5}}}, nil, []uint32{101}},
-		{"IPv6", []packet{{flags: ack, ack: 100, payload: 1, ipv6: true}, {flags: ack, ack: 101, ipv6: true}}, []uint32{100}, []uint32{101}},
-		{"another connection does not say it", []packet{plain, {from: 9, flags: ack, ack: 500, payload: 1}}, []uint32{101, 500}, nil},
-		{"nothing is known of another connection", []packet{{from: 9, flags: ack, ack: 101}}, []uint32{101}, nil},
+		{"by itself it waits", []testSegment{plain}, nil, []uint32{101}},
+		{"data takes it along", []testSegment{plain, {flags: ack, ack: 101, payload: 1}}, []uint32{101}, nil},
+		{"an end takes it along", []testSegment{plain, {flags: fin, ack: 101}}, []uint32{101}, nil},
+		{"every second one goes at once", []testSegment{plain, {flags: ack, ack: 102}, {flags: ack, ack: 103}}, []uint32{102}, []uint32{103}},
+		{"the same once more goes at once", []testSegment{{flags: ack, ack: 100}}, []uint32{100}, nil},
+		{"a window that opens goes at once", []testSegment{plain, plain}, []uint32{101}, nil},
+		{"one for two segments goes at once", []testSegment{{flags: ack, ack: 100 + 2*1208}}, []uint32{100 + 2*1208}, nil},
+		{"one for a segment waits", []testSegment{{flags: ack, ack: 100 + 1240}}, nil, []uint32{100 + 1240}},
+		{"one from before goes at once", []testSegment{{flags: ack, ack: 99}}, []uint32{99}, nil},
+		{"data goes at once", []testSegment{{flags: ack, ack: 101, payload: 1}}, []uint32{101}, nil},
+		{"an end goes at once", []testSegment{{flags: fin, ack: 101}}, []uint32{101}, nil},
+		{"a reset goes at once", []testSegment{plain, {flags: header.TCPFlagRst | ack, ack: 101}}, []uint32{101}, nil},
+		{"a gap goes at once", []testSegment{{flags: ack, ack: 101, options: []byte{1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2}}}, []uint32{101}, nil},
+		{"what is not understood goes at once", []testSegment{{flags: ack, ack: 101, options: []byte{8, 0, 0, 0}}}, []uint32{101}, nil},
+		{"times are no gap", []testSegment{{flags: ack, ack: 101, options: []byte{1, 1, 8, 10, 0, 0, 0, 5, 5, 5, 5, 5}}}, nil, []uint32{101}},
+		{"IPv6", []testSegment{{flags: ack, ack: 100, payload: 1, ipv6: true}, {flags: ack, ack: 101, ipv6: true}}, []uint32{100}, []uint32{101}},
+		{"another connection does not say it", []testSegment{plain, {from: 9, flags: ack, ack: 500, payload: 1}}, []uint32{101, 500}, nil},
+		{"nothing is known of another connection", []testSegment{{from: 9, flags: ack, ack: 101}}, []uint32{101}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestAnAcknowledgementGoesWithWhatIsSentAnyway(t *testing.T) {
 
 func TestTheFirstWordOfAConnectionIsNotDelayed(t *testing.T) {
 	d := newDelaying()
-	got := d.send(t, packet{flags: header.TCPFlagSyn}, packet{flags: ack, ack: 1})
+	got := d.send(t, testSegment{flags: header.TCPFlagSyn}, testSegment{flags: ack, ack: 1})
 	if want := []uint32{0, 1}; !slices.Equal(got, want) {
 		t.Errorf("%d were sent at once, not %d", got, want)
 	}
@@ -175,9 +175,9 @@ func TestTheFirstWordOfAConnectionIsNotDelayed(t *testing.T) {
 func TestEachAcknowledgementWaitsItsOwnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDelaying()
-		d.send(t, packet{flags: ack, ack: 100, payload: 1}, packet{flags: ack, ack: 101})
+		d.send(t, testSegment{flags: ack, ack: 100, payload: 1}, testSegment{flags: ack, ack: 101})
 		time.Sleep(ackDelay / 2)
-		d.send(t, packet{flags: ack, ack: 101, payload: 1}, packet{flags: ack, ack: 102})
+		d.send(t, testSegment{flags: ack, ack: 101, payload: 1}, testSegment{flags: ack, ack: 102})
 		before := len(d.wire.since(0))
 		time.Sleep(ackDelay / 2)
 		synctest.Wait()
@@ -196,9 +196,9 @@ func TestEachAcknowledgementWaitsItsOwnTime(t *testing.T) {
 func TestWhatEndsDelaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDelaying()
-		d.send(t, packet{flags: ack, ack: 100, payload: 1}, packet{flags: ack, ack: 101})
+		d.send(t, testSegment{flags: ack, ack: 100, payload: 1}, testSegment{flags: ack, ack: 101})
 		d.stop()
-		d.send(t, packet{flags: ack, ack: 102})
+		d.send(t, testSegment{flags: ack, ack: 102})
 		if want := []uint32{100, 101, 102}; !slices.Equal(d.wire.since(0), want) {
 			t.Errorf("%d were sent, not %d", d.wire.since(0), want)
 		}
@@ -206,7 +206,7 @@ func TestWhatEndsDelaysNothing(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		d := newDelaying()
-		d.send(t, packet{flags: ack, ack: 100, payload: 1}, packet{flags: ack, ack: 101})
+		d.send(t, testSegment{flags: ack, ack: 100, payload: 1}, testSegment{flags: ack, ack: 101})
 		d.Close()
 		if got := d.later(); len(got) > 0 || !d.wire.closed {
 			t.Errorf("closed %v, and %d were sent after it", d.wire.closed, got)

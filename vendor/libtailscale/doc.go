@@ -54,6 +54,7 @@
 //	stack.go        how patiently the network stack retransmits
 //	acks.go         acknowledgements that go with what is sent anyway
 //	packets.go      a bound for packets under way
+//	gro.go          all the segments of a batch, and none that stay behind
 //	stacks.go       how large a stack goroutines begin with
 //	collector.go    no garbage collection while a node starts
 //	rest.go         memory given back when nothing happens

@@ -15,9 +15,11 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	stackgro "gvisor.dev/gvisor/pkg/tcpip/stack/gro"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 	"tailscale.com/wgengine/netstack"
+	"tailscale.com/wgengine/netstack/gro"
 )
 
 // gonet hides what honest ends need: it cannot abort with RST, cannot set
@@ -40,6 +42,7 @@ var layout struct {
 	stack         uintptr // netstack.Impl.ipstack
 	flowEndpoint  uintptr // gonet.UDPConn.ep
 	flowQueue     uintptr // gonet.UDPConn.wq
+	lists         uintptr // the gVisor GRO inside tailscale's
 }
 
 // checkLayout finds the fields that this half reads.
@@ -62,6 +65,7 @@ func checkLayout() error {
 			layout.window = find(field.Type.Elem(), reflect.TypeFor[seqnum.Size](), "SndWnd")
 		}
 		layout.stack = find(reflect.TypeFor[netstack.Impl](), reflect.TypeFor[*stack.Stack](), "ipstack")
+		layout.lists = find(reflect.TypeFor[gro.GRO](), reflect.TypeFor[stackgro.GRO](), "gro")
 	})
 	return layout.err
 }

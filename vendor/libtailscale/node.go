@@ -155,6 +155,9 @@ func (n *node) start(config nodeConfig) error {
 	if err := boundPackets(n.server); err != nil {
 		logf("packets under way have no bound: %v", err)
 	}
+	if err := flushWhole(n.server); err != nil {
+		logf("segments may stay behind: %v", err)
+	}
 	client, err := n.server.LocalClient()
 	if err != nil {
 		return err

@@ -49,7 +49,8 @@ func newTailnet(t *testing.T) *tailnet {
 	return &tailnet{control: control, url: control.HTTPTestServer.URL}
 }
 
-// peer is a node that knows nothing of the seam: tsnet as it is.
+// peer is a node that knows nothing of the seam: tsnet as it is, but that it leaves no
+// segments behind, which in one process would come to a node that is tested.
 func (tn *tailnet) peer(t *testing.T, name string) (*tsnet.Server, netip.Addr) {
 	t.Helper()
 	s := &tsnet.Server{Dir: t.TempDir(), Hostname: name, ControlURL: tn.url, Logf: logger.Discard, UserLogf: logger.Discard}
@@ -60,6 +61,9 @@ func (tn *tailnet) peer(t *testing.T, name string) (*tsnet.Server, netip.Addr) {
 		t.Fatalf("peer %s: %v", name, err)
 	}
 	t.Cleanup(func() { s.Close() })
+	if err := flushWhole(s); err != nil {
+		t.Fatal(err)
+	}
 	return s, status.TailscaleIPs[0]
 }
 
