@@ -70,26 +70,30 @@ type segmentAddress struct {
 //
 //go:norace
 func delayAcks(s *stack.Stack) (*ackDelayer, error) {
-	if s == nil {
-		return nil, errors.New("there is no network stack to be seen")
-	}
-	interfaces := s.NICInfo()
-	if len(interfaces) != 1 {
-		return nil, fmt.Errorf("the network stack has %d interfaces", len(interfaces))
-	}
-	var link *stack.QueueingDiscipline
-	var mtu uint32
-	var err error
-	for id, info := range interfaces { // the only one
-		link, err = linkOf(s, id)
-		mtu = info.MTU
-	}
+	link, mtu, err := onlyLinkOf(s)
 	if err != nil {
 		return nil, err
 	}
 	d := newAckDelayer(*link, mtu)
 	*link = d
 	return d, nil
+}
+
+// onlyLinkOf finds where a stack's only interface keeps what it sends its packets by, and
+// how large they may be.
+func onlyLinkOf(s *stack.Stack) (link *stack.QueueingDiscipline, mtu uint32, err error) {
+	if s == nil {
+		return nil, 0, errors.New("there is no network stack to be seen")
+	}
+	interfaces := s.NICInfo()
+	if len(interfaces) != 1 {
+		return nil, 0, fmt.Errorf("the network stack has %d interfaces", len(interfaces))
+	}
+	for id, info := range interfaces { // the only one
+		link, err = linkOf(s, id)
+		mtu = info.MTU
+	}
+	return link, mtu, err
 }
 
 // linkOf finds where an interface keeps what it sends its packets by. Names and types are

@@ -53,7 +53,10 @@
 //	endpoint.go     the gVisor endpoint that gonet hides
 //	stack.go        how patiently the network stack retransmits
 //	acks.go         acknowledgements that go with what is sent anyway
-//	packets.go      a bound for packets under way
+//	packets.go      a bound for packets that come in
+//	outbound.go     packets to peers, without the library's queues
+//	underway.go     a bound for packets that go out
+//	wireguard.go    where WireGuard takes them from, and sends them by
 //	gro.go          all the segments of a batch, and none that stay behind
 //	stacks.go       how large a stack goroutines begin with
 //	collector.go    no garbage collection while a node starts

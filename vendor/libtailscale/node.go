@@ -147,6 +147,9 @@ func (n *node) start(config nodeConfig) error {
 	}
 	deepenStacks()
 	tuneStack(n.server)
+	if err := sendDirectly(n.server); err != nil {
+		logf("packets take the library's way: %v", err)
+	}
 	if acks, err := delayAcks(stackOf(n.server)); err != nil {
 		logf("acknowledgements are not delayed: %v", err)
 	} else {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"runtime"
 	"sync"
@@ -78,31 +77,26 @@ func (p packetPool) bound(most uint32) {
 	*p.count, *p.max = countFrom, countFrom+most
 }
 
-// incomingPackets finds the pool that has a place for every packet from a socket. The
-// names and types on the way are checked, and go.sum pins the modules, as for the network
-// stack.
+// incomingPackets finds the pool that has a place for every packet from a socket.
 func incomingPackets(server *tsnet.Server) (pool packetPool, err error) {
-	engine := reflect.ValueOf(server.Sys().Engine.Get())
-	if engine.Kind() != reflect.Pointer || engine.Type().Elem().Kind() != reflect.Struct {
-		return pool, fmt.Errorf("the engine is a %v", engine.Type())
+	wireguard, err := wireguardOf(server)
+	if err != nil {
+		return pool, err
 	}
+	var errs error
 	at := func(base unsafe.Pointer, t, want reflect.Type, path ...string) unsafe.Pointer {
-		offset, missing := fieldOffset(t, want, path...)
-		err = errors.Join(err, missing)
+		offset, err := fieldOffset(t, want, path...)
+		errs = errors.Join(errs, err)
 		return unsafe.Add(base, offset)
 	}
-	places, wireguard := reflect.TypeFor[device.WaitPool](), reflect.TypeFor[device.Device]()
-	dev := at(engine.UnsafePointer(), engine.Type().Elem(), reflect.PointerTo(wireguard), "wgdev")
-	if err != nil {
-		return pool, err
-	}
-	elements := at(*(*unsafe.Pointer)(dev), wireguard, reflect.PointerTo(places), "pool", "inboundElements")
-	if err != nil {
-		return pool, err
+	places := reflect.TypeFor[device.WaitPool]()
+	elements := at(wireguard, reflect.TypeFor[device.Device](), reflect.PointerTo(places), "pool", "inboundElements")
+	if errs != nil {
+		return pool, errs
 	}
 	base := *(*unsafe.Pointer)(elements)
 	pool.lock = (*sync.Mutex)(at(base, places, reflect.TypeFor[sync.Mutex](), "lock"))
 	pool.count = (*uint32)(at(base, places, reflect.TypeFor[uint32](), "count"))
 	pool.max = (*uint32)(at(base, places, reflect.TypeFor[uint32](), "max"))
-	return pool, err
+	return pool, errs
 }

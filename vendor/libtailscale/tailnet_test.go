@@ -272,11 +272,12 @@ func (s *stream) leave() {
 
 // link makes connections between a seam node and a stock peer, in either role.
 type link struct {
-	n      *seamNode
-	peer   *tsnet.Server
-	peerIP netip.Addr
-	inbox  *box         // of the node's listener
-	far    net.Listener // of the peer
+	tailnet *tailnet
+	n       *seamNode
+	peer    *tsnet.Server
+	peerIP  netip.Addr
+	inbox   *box         // of the node's listener
+	far     net.Listener // of the peer
 }
 
 const linkPort = "7000"
@@ -284,7 +285,7 @@ const linkPort = "7000"
 func newLink(t *testing.T, config nodeConfig) *link {
 	t.Helper()
 	tn := newTailnet(t)
-	l := &link{n: tn.node(t, config)}
+	l := &link{tailnet: tn, n: tn.node(t, config)}
 	l.peer, l.peerIP = tn.peer(t, "peer")
 	l.inbox = l.n.openListen(t, ":"+linkPort)
 	var err error

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/tailscale/wireguard-go/conn"
+	"github.com/tailscale/wireguard-go/device"
+	"github.com/tailscale/wireguard-go/tun"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"tailscale.com/net/tstun"
+	"tailscale.com/syncs"
+	"tailscale.com/tsnet"
+	"tailscale.com/tstime/mono"
+	"tailscale.com/wgengine/netstack"
+)
+
+// What tsnet keeps to itself on the way between the network stack and WireGuard, and how
+// this half takes its place there. The names and types on the way are checked, and go.sum
+// pins the modules, as for the network stack.
+
+// wireguardOf finds a node's WireGuard.
+func wireguardOf(server *tsnet.Server) (unsafe.Pointer, error) {
+	engine := reflect.ValueOf(server.Sys().Engine.Get())
+	if engine.Kind() != reflect.Pointer || engine.Type().Elem().Kind() != reflect.Struct {
+		return nil, fmt.Errorf("the engine is a %v", engine.Type())
+	}
+	offset, err := fieldOffset(engine.Type().Elem(), reflect.TypeFor[*device.Device](), "wgdev")
+	if err != nil {
+		return nil, err
+	}
+	return *(*unsafe.Pointer)(unsafe.Add(engine.UnsafePointer(), offset)), nil
+}
+
+// outboundPlaces are where a node's packets pass on their way to WireGuard.
+type outboundPlaces struct {
+	device   *tun.Device // what WireGuard reads from
+	bind     *conn.Bind  // what it sends by
+	bindLock *sync.RWMutex
+
+	isLocal      *syncs.AtomicValue[func(netip.Addr) bool]
+	peerConfig   *unsafe.Pointer
+	lastActivity *mono.Time
+}
+
+func findOutboundPlaces(server *tsnet.Server, wrapper *tstun.Wrapper) (places outboundPlaces, err error) {
+	wireguard, err := wireguardOf(server)
+	if err != nil {
+		return places, err
+	}
+	at := func(base unsafe.Pointer, t, want reflect.Type, path ...string) unsafe.Pointer {
+		offset, missing := fieldOffset(t, want, path...)
+		err = errors.Join(err, missing)
+		return unsafe.Add(base, offset)
+	}
+	impl, ok := server.Sys().Netstack.Get().(*netstack.Impl)
+	if !ok {
+		return places, errors.New("there is no network stack to be seen")
+	}
+	dev, ns, tunnel := reflect.TypeFor[device.Device](), reflect.TypeFor[netstack.Impl](), reflect.TypeFor[tstun.Wrapper]()
+	places.device = (*tun.Device)(at(wireguard, dev, reflect.TypeFor[tun.Device](), "tun", "device"))
+	places.bind = (*conn.Bind)(at(wireguard, dev, reflect.TypeFor[conn.Bind](), "net", "bind"))
+	places.bindLock = (*sync.RWMutex)(at(wireguard, dev, reflect.TypeFor[sync.RWMutex](), "net", "RWMutex"))
+	places.isLocal = (*syncs.AtomicValue[func(netip.Addr) bool])(at(unsafe.Pointer(impl), ns,
+		reflect.TypeFor[syncs.AtomicValue[func(netip.Addr) bool]](), "atomicIsLocalIPFunc"))
+	places.lastActivity = (*mono.Time)(at(unsafe.Pointer(wrapper), tunnel, reflect.TypeFor[mono.Time](), "lastActivityAtomic"))
+	places.peerConfig = (*unsafe.Pointer)(at(unsafe.Pointer(wrapper), tunnel, nil, "peerConfig"))
+	if config, ok := tunnel.FieldByName("peerConfig"); ok && config.Type.Size() != unsafe.Sizeof(uintptr(0)) {
+		err = errors.Join(err, fmt.Errorf("a peer's addresses are in a %v", config.Type))
+	}
+	return places, err
+}
+
+// sendDirectly has a node, which has sent nothing yet, send its packets without the
+// library's queues. It is not seen by the race detector: WireGuard looks at its device
+// without a lock, and finds one of two whole values there.
+//
+//go:norace
+func sendDirectly(server *tsnet.Server) error {
+	wrapper := server.Sys().Tun.Get()
+	places, err := findOutboundPlaces(server, wrapper)
+	if err != nil {
+		return err
+	}
+	if before, ok := (*places.device).(*tstun.Wrapper); !ok || before != wrapper {
+		return fmt.Errorf("WireGuard reads from a %T", *places.device)
+	}
+	link, _, err := onlyLinkOf(stackOf(server))
+	if err != nil {
+		return err
+	}
+	o := newOutbound(*link, wrapper, places)
+	outbounds.Store(wrapper, o)
+
+	places.bindLock.Lock()
+	*places.bind = countingBind{*places.bind, o.underWay}
+	places.bindLock.Unlock()
+
+	// The first word of an interface is its type and methods, the second its value. One
+	// word is written whole.
+	var device tun.Device = (*tunnel)(unsafe.Pointer(wrapper))
+	*(*uintptr)(unsafe.Pointer(places.device)) = *(*uintptr)(unsafe.Pointer(&device))
+	*link = o
+
+	// WireGuard is in the library's Read, and has to come out of it: with a packet of no
+	// known version, which it drops.
+	return wrapper.InjectOutbound([]byte{0})
+}
+
+func newOutbound(library stack.QueueingDiscipline, wrapper *tstun.Wrapper, places outboundPlaces) *outbound {
+	return &outbound{
+		library:      library,
+		wrapper:      wrapper,
+		closed:       make(chan struct{}),
+		packets:      make(chan *stack.PacketBuffer, mostQueued),
+		underWay:     newUnderWay(),
+		others:       othersRead{results: make(chan readResult, 1), taken: make(chan struct{}, 1)},
+		isLocal:      places.isLocal,
+		peerConfig:   places.peerConfig,
+		lastActivity: places.lastActivity,
+	}
+}
