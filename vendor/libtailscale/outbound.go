@@ -43,7 +43,8 @@ type outbound struct {
 	underWay *underWay
 	others   othersRead
 
-	// What the library looks at and notes for each packet as well.
+	// What the library looks at and notes for each of these packets as well. Its filter
+	// keeps no state for TCP; its captures and its log of connections are not built in.
 	isLocal      *syncs.AtomicValue[func(netip.Addr) bool]
 	peerConfig   *unsafe.Pointer
 	lastActivity *mono.Time
