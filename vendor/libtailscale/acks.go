@@ -1,12 +1,8 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"reflect"
 	"sync"
 	"time"
-	"unsafe"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -77,40 +73,6 @@ func delayAcks(s *stack.Stack) (*ackDelayer, error) {
 	d := newAckDelayer(*link, mtu)
 	*link = d
 	return d, nil
-}
-
-// onlyLinkOf finds where a stack's only interface keeps what it sends its packets by, and
-// how large they may be.
-func onlyLinkOf(s *stack.Stack) (link *stack.QueueingDiscipline, mtu uint32, err error) {
-	if s == nil {
-		return nil, 0, errors.New("there is no network stack to be seen")
-	}
-	interfaces := s.NICInfo()
-	if len(interfaces) != 1 {
-		return nil, 0, fmt.Errorf("the network stack has %d interfaces", len(interfaces))
-	}
-	for id, info := range interfaces { // the only one
-		link, err = linkOf(s, id)
-		mtu = info.MTU
-	}
-	return link, mtu, err
-}
-
-// linkOf finds where an interface keeps what it sends its packets by. Names and types are
-// checked on the way, as by checkLayout.
-func linkOf(s *stack.Stack, id tcpip.NICID) (*stack.QueueingDiscipline, error) {
-	stackType := reflect.TypeFor[stack.Stack]()
-	nics, ok := stackType.FieldByName("nics")
-	if !ok || nics.Type.Kind() != reflect.Map || nics.Type.Key() != reflect.TypeFor[tcpip.NICID]() || nics.Type.Elem().Kind() != reflect.Pointer {
-		return nil, errors.New("the network stack's interfaces are not where they were")
-	}
-	link, err := fieldOffset(nics.Type.Elem().Elem(), reflect.TypeFor[stack.QueueingDiscipline](), "qDisc")
-	if err != nil {
-		return nil, err
-	}
-	// A pointer to what has no name here is a pointer.
-	nic := (*(*map[tcpip.NICID]unsafe.Pointer)(unsafe.Add(unsafe.Pointer(s), nics.Offset)))[id]
-	return (*stack.QueueingDiscipline)(unsafe.Add(nic, link)), nil
 }
 
 func newAckDelayer(link stack.QueueingDiscipline, mtu uint32) *ackDelayer {

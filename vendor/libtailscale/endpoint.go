@@ -90,6 +90,16 @@ func fieldOffset(t, want reflect.Type, path ...string) (offset uintptr, err erro
 	return offset, nil
 }
 
+// fieldFinder finds several fields, and keeps what is missing.
+type fieldFinder struct{ err error }
+
+// at is where a field of the value at base is, as fieldOffset finds it.
+func (f *fieldFinder) at(base unsafe.Pointer, t, want reflect.Type, path ...string) unsafe.Pointer {
+	offset, err := fieldOffset(t, want, path...)
+	f.err = errors.Join(f.err, err)
+	return unsafe.Add(base, offset)
+}
+
 // endpoint is one end of a TCP connection in the node's network stack.
 type endpoint struct {
 	ep    *tcp.Endpoint

@@ -147,20 +147,7 @@ func (n *node) start(config nodeConfig) error {
 	}
 	deepenStacks()
 	tuneStack(n.server)
-	if err := sendDirectly(n.server); err != nil {
-		logf("packets take the library's way: %v", err)
-	}
-	if acks, err := delayAcks(stackOf(n.server)); err != nil {
-		logf("acknowledgements are not delayed: %v", err)
-	} else {
-		n.acks.Store(acks)
-	}
-	if err := boundPackets(n.server); err != nil {
-		logf("packets under way have no bound: %v", err)
-	}
-	if err := flushWhole(n.server); err != nil {
-		logf("segments may stay behind: %v", err)
-	}
+	n.takePlaces()
 	client, err := n.server.LocalClient()
 	if err != nil {
 		return err

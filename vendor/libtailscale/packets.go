@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"reflect"
 	"runtime"
 	"sync"
@@ -83,20 +82,15 @@ func incomingPackets(server *tsnet.Server) (pool packetPool, err error) {
 	if err != nil {
 		return pool, err
 	}
-	var errs error
-	at := func(base unsafe.Pointer, t, want reflect.Type, path ...string) unsafe.Pointer {
-		offset, err := fieldOffset(t, want, path...)
-		errs = errors.Join(errs, err)
-		return unsafe.Add(base, offset)
-	}
+	var find fieldFinder
 	places := reflect.TypeFor[device.WaitPool]()
-	elements := at(wireguard, reflect.TypeFor[device.Device](), reflect.PointerTo(places), "pool", "inboundElements")
-	if errs != nil {
-		return pool, errs
+	elements := find.at(wireguard, reflect.TypeFor[device.Device](), reflect.PointerTo(places), "pool", "inboundElements")
+	if find.err != nil {
+		return pool, find.err
 	}
 	base := *(*unsafe.Pointer)(elements)
-	pool.lock = (*sync.Mutex)(at(base, places, reflect.TypeFor[sync.Mutex](), "lock"))
-	pool.count = (*uint32)(at(base, places, reflect.TypeFor[uint32](), "count"))
-	pool.max = (*uint32)(at(base, places, reflect.TypeFor[uint32](), "max"))
-	return pool, errs
+	pool.lock = (*sync.Mutex)(find.at(base, places, reflect.TypeFor[sync.Mutex](), "lock"))
+	pool.count = (*uint32)(find.at(base, places, reflect.TypeFor[uint32](), "count"))
+	pool.max = (*uint32)(find.at(base, places, reflect.TypeFor[uint32](), "max"))
+	return pool, find.err
 }

@@ -59,7 +59,8 @@ const linkGrace = 200 * time.Millisecond
 
 // closeTsnet ends tsnet. Its close stops taking the stack's packets before it ends
 // the stack, which has room for 512 of them: when thousands of connections are just
-// then closing, all of it waits for ever. Closing the stack's link refuses them.
+// then closing, all of it waits for ever. Closing the stack's link refuses them. Those
+// that do not take the library's way (outbound.go) are read until the stack has ended.
 func closeTsnet(server *tsnet.Server) error {
 	stuck := time.AfterFunc(linkGrace, func() {
 		guarded(func() error { closeLink(server); return nil })
