@@ -5,7 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tailscale.com/feature"
+	"tailscale.com/ipn/ipnlocal"
 )
+
+// The library's close waits for what it does about certificates in the background,
+// with the backend's lock held, which that takes: each waits for the other, for ever.
+// At its end it waits for the same again, without the lock; so the first is left out.
+func init() {
+	ipnlocal.HookShutdownCertRefreshLoop = feature.Hook[func(*ipnlocal.LocalBackend)]{}
+}
 
 // certificate gets a certificate of one of the node's own names, as the library
 // keeps it: made when there is none, renewed in the background when it is old. So

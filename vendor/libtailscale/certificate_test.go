@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
 	"tailscale.com/envknob"
+	"tailscale.com/ipn/ipnlocal"
 )
 
 func (n *seamNode) openCertificate(t *testing.T, domain string) *box {
@@ -67,4 +69,29 @@ func TestACertificateIsGivenUpWithItsMailbox(t *testing.T) {
 	<-asked
 	box.Close()
 	eventually(t, "nobody asks any more", func() bool { return !stackHas("(*node).certificate(") })
+}
+
+func TestANodeClosesWhileACertificateIsRenewed(t *testing.T) {
+	tn := newTailnet(t)
+	u := tn.upstream(t, "named").connect(t)
+	backend := (*ipnlocal.LocalBackend)(reflect.ValueOf(u.node.server).Elem().FieldByName("lb").UnsafePointer())
+	renewing, goOn := make(chan struct{}), make(chan struct{})
+	ipnlocal.HookConfigureCertsForTest.Get()(backend, func(string) (*ipnlocal.TLSCertKeyPair, error) {
+		close(renewing)
+		<-goOn
+		backend.ServeConfig() // takes the lock, as renewing does
+		return nil, http.ErrServerClosed
+	})
+	if err := u.funnel(8080); err != nil { // has the library keep a certificate fresh
+		t.Fatal(err)
+	}
+	<-renewing
+	shut := make(chan struct{})
+	go func() {
+		defer close(shut)
+		u.shut(t)
+	}()
+	eventually(t, "the close waits for it", func() bool { return stackHas("acme.(*extension).Shutdown(") })
+	close(goOn)
+	<-shut
 }
