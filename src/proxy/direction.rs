@@ -30,6 +30,10 @@ const FIRST_LOOK: Duration = Duration::from_millis(2);
 /// other side takes nothing, is asked whether it broke.
 const WATCH: Duration = Duration::from_secs(1);
 
+/// What is dropped between two looks, at most: what a gigabit network brings in that time.
+/// A source that writes for ever, as a download does, would otherwise keep a processor busy.
+const DROPPED: usize = 24 * 1024 * 1024;
+
 /// A read of so many bytes is bulk: more was there than a request or a screen's change.
 const BULK: usize = 32 * 1024;
 /// Bulk that pauses for longer is over.
@@ -199,20 +203,21 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
         Ok(())
     }
 
-    /// Reads on and drops what comes, so that the source is not stuck and its
-    /// connection need not be reset while the other direction still delivers to
-    /// it. Pauses while that delivery makes no progress; ends with the source's
-    /// end, or when the delivery is over and has nothing more under way.
+    /// Reads on and drops what comes, at the pace of [`DROPPED`], so that the source is
+    /// not stuck and its connection need not be reset while the other direction still
+    /// delivers to it. Pauses while that delivery makes no progress; ends with the
+    /// source's end, or when the delivery is over and has nothing more under way.
     async fn give_up(&self, end: DirectionEnd) -> DirectionEnd {
         let end = self.ended(end);
         let mut stall = self.stall(self.progress_of_source());
-        let mut stalled = false;
+        let (mut stalled, mut allowance) = (false, DROPPED);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                chunk = self.from.read(), if !stalled => match chunk {
+                chunk = self.from.read(), if !stalled && allowance > 0 => match chunk {
                     Ok(chunk) => {
+                        allowance = allowance.saturating_sub(chunk.len());
                         self.course.touch();
                         self.discarded.fetch_add(chunk.len() as u64, Relaxed);
                     }
@@ -221,6 +226,7 @@ impl<'a, F: Stream, T: Stream> Direction<'a, F, T> {
                     Err(broken) => return broken.into(),
                 },
                 _ = look.tick() => {
+                    allowance = DROPPED;
                     stalled = stall.over(self.progress_of_source());
                     if stalled && self.other_ended() {
                         return end;

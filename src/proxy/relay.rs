@@ -20,7 +20,7 @@
 //! | clean end, X breaks later | done | the direction to X is discarded as below; Y may finish, else is reset after `D` |
 //! | reset, timed out | open | all is written, Y is reset when it has acknowledged all, or after `D` without progress |
 //! | reset, timed out | failed | both are dead: both are reset |
-//! | bytes | failed | X's bytes are read and dropped while the other direction delivers to X and for `D` after its last progress |
+//! | bytes | failed | X's bytes are read and dropped, no faster than a gigabit network brings them, while the other direction delivers to X and for `D` after its last progress |
 //! | any | Y broke, seen by reading Y | as after a failed write, until what Y sent has reached X; then X is reset |
 //! | any | nothing moves either way for the idle time | both are reset |
 //! | any | the abort token is cancelled | both are reset |

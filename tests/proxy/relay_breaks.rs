@@ -147,6 +147,27 @@ async fn a_target_that_never_reads_holds_the_upload_back() {
 }
 
 #[tokio::test]
+async fn what_a_target_goes_on_sending_to_a_client_that_left_costs_little() {
+    let ((a, mut client), (b, mut target)) = (tcp().await, tcp().await);
+    let limits = Limits {
+        delivery: Duration::from_secs(1),
+        ..unlimited()
+    };
+    let begun = Instant::now();
+    let running = start(Order::AsPeer, limits, a, b);
+    client.shutdown().await.unwrap();
+    assert_eq!(target.read(&mut [0]).await.unwrap(), 0);
+    drop(client);
+    let chunk = pattern(64 * 1024, 8);
+    while target.write_all(&chunk).await.is_ok() {}
+    let discarded = running.task.await.unwrap().to_peer.discarded;
+    // As a gigabit network would bring it, with one look's worth more at either end.
+    let looks = begun.elapsed().as_millis() as u64 / 200 + 2;
+    assert!(discarded <= looks * 24 * MIB as u64, "{discarded}, {looks}");
+    assert!(discarded > MIB as u64, "{discarded}");
+}
+
+#[tokio::test]
 async fn an_abort_resets_both_sides() {
     for order in ORDERS {
         let ((a, mut one), (b, mut two)) = (tcp().await, tcp().await);
