@@ -7,7 +7,8 @@
 #   make limits         ten thousand connections, storms, memory: figures and bounds
 #   make fuzz           a million bad inputs
 #   make bench          speed and cost beside other programs, to target/bench/results;
-#                       a part of it: make bench BENCH='expose --rounds 2'
+#                       a part of it: make bench BENCH='expose --rounds 2'; beside
+#                       another build: make bench BEFORE=PROGRAM BENCH='expose --only bulk:8'
 #   make build          target/release/tailport
 #   make static         the same without a library beside it, for any Linux of this processor
 #   make release        target/dist: tarball, Debian package, bill of materials, checksums
@@ -161,7 +162,7 @@ fuzz:
 # What is shipped, beside others. It too wants a machine that does nothing else.
 .PHONY: bench
 bench: static
-	tests/bench.sh '$(TARGET_DIR)/$(STATIC)/release/tailport' $(BENCH)
+	BEFORE='$(BEFORE)' tests/bench.sh '$(TARGET_DIR)/$(STATIC)/release/tailport' $(BENCH)
 
 # ---- what is shipped ---------------------------------------------------------
 

@@ -4,11 +4,14 @@
 # usage: tests/bench.sh PROGRAM [ARGUMENT…]
 #   PROGRAM    the tailport that is measured
 #   ARGUMENT…  what `cargo bench --bench bench -- --help` lists
+#   BEFORE     in the environment: another build of it, which has its turns at expose and
+#              connect as well, for what a change gave
 #
 # What is built goes below target/bench, the results into its directory results.
 set -eu
 program=$(realpath "$1")
 shift
+BEFORE=${BEFORE:+$(realpath "$BEFORE")}
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 
@@ -31,5 +34,7 @@ for module in tailnet peer; do
     (cd tests/$module && GOWORK=off "${GO:-go}" build -o "$programs/$module" .)
 done
 cp "$program" "$programs/tailport"
+rm -f "$programs/before"
+if [ -n "${BEFORE:-}" ]; then cp "$BEFORE" "$programs/before"; fi
 
 TAILPORT_TEST_PROGRAMS=$programs "${CARGO:-cargo}" bench --locked --bench bench -- "$@"

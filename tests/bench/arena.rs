@@ -3,18 +3,21 @@
 //!
 //! | file | its one idea |
 //! |---|---|
+//! | `part` | a load, and how much of it |
 //! | `stage` | the tailnet, its peers, what serves, and the contestants |
 //! | `turn` | a contestant's turn at a load |
 //!
 //! A contestant that fails at a load is named on stderr and left out there; one that has
 //! died is left out from then on. Neither ends the run.
 
+mod part;
 mod stage;
 mod turn;
 
 use std::thread;
 use std::time::Duration;
 
+pub(crate) use self::part::Part;
 use self::stage::{Entry, Stage};
 use self::turn::{Load, Turn};
 use super::contestant::Contestant;
@@ -24,10 +27,7 @@ use super::record::Record;
 use super::samples::{Samples, Scenario};
 use crate::support::peer::Peer;
 
-/// Streams and connections of a run.
-const STREAMS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
-const EXCHANGING: [u32; 4] = [1, 4, 16, 64];
-const REQUESTING: [u32; 3] = [1, 4, 16];
+/// Connections that are held, in a run of all.
 const HELD: [u32; 4] = [1_000, 2_500, 5_000, most::WANTED];
 
 /// Between two turns, for what the one before leaves behind.
@@ -43,9 +43,9 @@ struct Arena<'a> {
     samples: &'a mut Samples,
 }
 
-/// Measures one side of forwarding, expose or connect.
+/// Measures one side of forwarding, expose or connect: all of it, or some parts alone.
 #[track_caller]
-pub(crate) fn run(scenario: Scenario, options: Options, samples: &mut Samples) {
+pub(crate) fn run(scenario: Scenario, options: Options, only: &[Part], samples: &mut Samples) {
     let stage = Stage::set(scenario);
     let mut arena = Arena {
         scenario,
@@ -54,7 +54,10 @@ pub(crate) fn run(scenario: Scenario, options: Options, samples: &mut Samples) {
         options,
         samples,
     };
-    arena.rounds();
+    if !only.is_empty() {
+        return arena.rounds(only);
+    }
+    arena.rounds(&Part::all());
     // Anew: what other loads have made them grow by is not that of connections held.
     arena.entries.clear();
     arena.entries = stage.entries();
@@ -62,16 +65,10 @@ pub(crate) fn run(scenario: Scenario, options: Options, samples: &mut Samples) {
 }
 
 impl Arena<'_> {
-    fn rounds(&mut self) {
+    fn rounds(&mut self, parts: &[Part]) {
         for round in 0..self.options.rounds {
-            for streams in STREAMS {
-                self.turns(round, Load::Bulk, streams);
-            }
-            for connections in EXCHANGING {
-                self.turns(round, Load::Exchange, connections);
-            }
-            for workers in REQUESTING {
-                self.turns(round, Load::Requests, workers);
+            for part in parts {
+                self.turns(round, part.load, part.amount);
             }
         }
     }

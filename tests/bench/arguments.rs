@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
+use super::arena::Part;
 use super::options::Options;
 
 #[derive(Parser)]
@@ -13,11 +14,14 @@ pub(crate) struct Arguments {
     what: Vec<What>,
     #[command(flatten)]
     pub(crate) options: Options,
+    /// Of expose and connect these loads alone, as in bulk:8,exchange:1,requests:4
+    #[arg(long, value_name = "LOAD:N,…", value_delimiter = ',')]
+    pub(crate) only: Vec<Part>,
     /// Where the file and the plot go [default: target/bench/results]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Measures nothing: shows an earlier run anew, and plots it beside its file
-    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["what", "out", "rounds", "seconds"])]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["what", "only", "out", "rounds", "seconds"])]
     pub(crate) report: Option<PathBuf>,
     /// Given by cargo
     #[arg(long, hide = true)]

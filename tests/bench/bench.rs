@@ -1,7 +1,7 @@
 //! The program beside others that do the same: `make bench`.
 //!
 //! ```text
-//! cargo bench --bench bench -- [WHAT …] [--rounds N] [--seconds S] [--out DIR]
+//! cargo bench --bench bench -- [WHAT …] [--only LOAD:N,…] [--rounds N] [--seconds S] [--out DIR]
 //! cargo bench --bench bench -- --report FILE.json
 //! ```
 //!
@@ -48,7 +48,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, What};
-use options::Options;
 use report::{About, Machine};
 use samples::{Samples, Scenario};
 
@@ -81,7 +80,7 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
     for part in arguments.parts() {
         // What breaks in a part has said so.
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            measure(part, arguments.options, &mut samples);
+            measure(part, arguments, &mut samples);
         }));
         whole &= ran.is_ok();
     }
@@ -92,10 +91,12 @@ fn run(arguments: &Arguments) -> std::io::Result<bool> {
     Ok(whole)
 }
 
-fn measure(what: What, options: Options, samples: &mut Samples) {
+fn measure(what: What, arguments: &Arguments, samples: &mut Samples) {
+    let Arguments { options, only, .. } = arguments;
+    let options = *options;
     match what {
-        What::Expose => arena::run(Scenario::Expose, options, samples),
-        What::Connect => arena::run(Scenario::Connect, options, samples),
+        What::Expose => arena::run(Scenario::Expose, options, only, samples),
+        What::Connect => arena::run(Scenario::Connect, options, only, samples),
         What::Relay => relay_alone::run(samples, options),
         What::Program => program::run(options, samples),
         What::Others => rehearsal::run(),

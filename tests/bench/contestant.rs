@@ -50,7 +50,9 @@ impl Contestant {
     pub(crate) fn expose(kind: Kind, tailnet: &Tailnet, port: u16, target: SocketAddr) -> Self {
         assert_eq!(target.ip(), Ipv4Addr::LOCALHOST);
         let started = match kind {
-            Kind::Tailport => tailport(&settings(tailnet).expose(port, target)),
+            Kind::Tailport | Kind::Before => {
+                tailport(&settings(kind, tailnet).expose(port, target))
+            }
             Kind::TsnetProxy => {
                 let [target, port] = [target.port(), port].map(|port| port.to_string());
                 tsnet(kind, tailnet, &[&target, &port])
@@ -68,7 +70,7 @@ impl Contestant {
     #[track_caller]
     pub(crate) fn connect(kind: Kind, tailnet: &Tailnet, to: SocketAddr) -> Self {
         let started = match kind {
-            Kind::Tailport => tailport(&settings(tailnet).connect(to)),
+            Kind::Tailport | Kind::Before => tailport(&settings(kind, tailnet).connect(to)),
             Kind::TsnetConnect => tsnet(kind, tailnet, &["0", &to.to_string()]),
             Kind::Crate => on_crate(tailnet, &["connect", "127.0.0.1:0", &to.to_string()]),
             Kind::TsnetProxy => panic!("{} connects to nothing", kind.name()),
@@ -140,8 +142,9 @@ impl Contestant {
 }
 
 /// With as many connections as are held.
-fn settings(tailnet: &Tailnet) -> Settings {
-    Settings::on(tailnet).set("TS_MAX_CONNECTIONS", most::cap().to_string())
+fn settings(kind: Kind, tailnet: &Tailnet) -> Settings {
+    let settings = Settings::on(tailnet).program(kind.executable());
+    settings.set("TS_MAX_CONNECTIONS", most::cap().to_string())
 }
 
 #[track_caller]

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::support::go_program;
 
+/// What the other build of ours is called, its file too.
+pub(crate) const BEFORE: &str = "before";
+
 /// Which program.
 ///
 /// A load must not need a half-close of the client's: tailport alone passes it on as one.
@@ -19,6 +22,8 @@ pub(crate) enum Kind {
     TsnetConnect,
     /// `others/crate`, on the published crate and its own Go code.
     Crate,
+    /// Another build of ours, to see what a change gave; only when one is given.
+    Before,
 }
 
 impl Kind {
@@ -27,6 +32,12 @@ impl Kind {
     /// Who connects.
     pub(crate) const CONNECTING: [Self; 3] = [Self::Tailport, Self::TsnetConnect, Self::Crate];
 
+    /// Another build of ours, if there is one.
+    pub(crate) fn before() -> Option<Self> {
+        let given = go_program::given(BEFORE)?;
+        given.exists().then_some(Self::Before)
+    }
+
     /// Its name, in files and for people.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -34,6 +45,7 @@ impl Kind {
             Self::TsnetProxy => "tsnet-proxy",
             Self::TsnetConnect => "tsnet-connect",
             Self::Crate => "libtailscale",
+            Self::Before => BEFORE,
         }
     }
 
@@ -44,6 +56,7 @@ impl Kind {
                 let built = || env!("CARGO_BIN_EXE_tailport").into();
                 return go_program::given("tailport").unwrap_or_else(built);
             }
+            Self::Before => return go_program::given(BEFORE).expect("it was given"),
             Self::TsnetProxy | Self::TsnetConnect => self.name(),
             Self::Crate => "libtailscale-forward",
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -26,6 +27,7 @@ static NAMES: AtomicUsize = AtomicUsize::new(1);
 #[derive(Clone)]
 pub(crate) struct Settings {
     home: Home,
+    program: PathBuf,
     launcher: Vec<OsString>,
     arguments: Vec<OsString>,
     variables: BTreeMap<OsString, OsString>,
@@ -36,6 +38,8 @@ impl Settings {
     pub(crate) fn bare() -> Self {
         let settings = Self {
             home: Home::new(),
+            program: go_program::given("tailport")
+                .unwrap_or_else(|| env!("CARGO_BIN_EXE_tailport").into()),
             launcher: Vec::new(),
             arguments: Vec::new(),
             variables: BTreeMap::new(),
@@ -106,6 +110,12 @@ impl Settings {
         self
     }
 
+    /// Uses another build of the program.
+    pub(crate) fn program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
     /// Has another program start it; these words come before its own, and the
     /// process must stay the same.
     pub(crate) fn launched_by(mut self, words: &[&str]) -> Self {
@@ -115,10 +125,8 @@ impl Settings {
 
     /// The command that this amounts to.
     pub(crate) fn command(&self) -> Command {
-        let built = || env!("CARGO_BIN_EXE_tailport").into();
-        let program = go_program::given("tailport").unwrap_or_else(built);
         let mut words = self.launcher.clone();
-        words.push(program.into());
+        words.push(self.program.clone().into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear();
         if let Some(path) = std::env::var_os("PATH") {

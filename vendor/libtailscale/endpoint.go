@@ -49,23 +49,20 @@ var layout struct {
 func checkLayout() error {
 	layout.once.Do(func() {
 		conn, ep := reflect.TypeFor[gonet.TCPConn](), reflect.TypeFor[tcp.Endpoint]()
-		find := func(t, want reflect.Type, path ...string) uintptr {
-			offset, err := fieldOffset(t, want, path...)
-			layout.err = errors.Join(layout.err, err)
-			return offset
-		}
-		layout.endpoint = find(conn, reflect.TypeFor[tcpip.Endpoint](), "ep")
-		layout.flowEndpoint = find(reflect.TypeFor[gonet.UDPConn](), reflect.TypeFor[tcpip.Endpoint](), "ep")
-		layout.flowQueue = find(reflect.TypeFor[gonet.UDPConn](), reflect.TypeFor[*waiter.Queue](), "wq")
-		layout.queue = find(conn, reflect.TypeFor[*waiter.Queue](), "wq")
-		layout.sendBufferLen = find(ep, reflect.TypeFor[int](), "sndQueueInfo", "SndBufUsed")
-		layout.sendLock = find(ep, reflect.TypeFor[sync.Mutex](), "sndQueueInfo", "sndQueueMu", "mu", "m", "m")
-		layout.sender = find(ep, nil, "snd")
+		var find fieldFinder
+		layout.endpoint = find.offset(conn, reflect.TypeFor[tcpip.Endpoint](), "ep")
+		layout.flowEndpoint = find.offset(reflect.TypeFor[gonet.UDPConn](), reflect.TypeFor[tcpip.Endpoint](), "ep")
+		layout.flowQueue = find.offset(reflect.TypeFor[gonet.UDPConn](), reflect.TypeFor[*waiter.Queue](), "wq")
+		layout.queue = find.offset(conn, reflect.TypeFor[*waiter.Queue](), "wq")
+		layout.sendBufferLen = find.offset(ep, reflect.TypeFor[int](), "sndQueueInfo", "SndBufUsed")
+		layout.sendLock = find.offset(ep, reflect.TypeFor[sync.Mutex](), "sndQueueInfo", "sndQueueMu", "mu", "m", "m")
+		layout.sender = find.offset(ep, nil, "snd")
 		if field, ok := ep.FieldByName("snd"); ok && field.Type.Kind() == reflect.Pointer {
-			layout.window = find(field.Type.Elem(), reflect.TypeFor[seqnum.Size](), "SndWnd")
+			layout.window = find.offset(field.Type.Elem(), reflect.TypeFor[seqnum.Size](), "SndWnd")
 		}
-		layout.stack = find(reflect.TypeFor[netstack.Impl](), reflect.TypeFor[*stack.Stack](), "ipstack")
-		layout.lists = find(reflect.TypeFor[gro.GRO](), reflect.TypeFor[stackgro.GRO](), "gro")
+		layout.stack = find.offset(reflect.TypeFor[netstack.Impl](), reflect.TypeFor[*stack.Stack](), "ipstack")
+		layout.lists = find.offset(reflect.TypeFor[gro.GRO](), reflect.TypeFor[stackgro.GRO](), "gro")
+		layout.err = find.err
 	})
 	return layout.err
 }
@@ -93,11 +90,16 @@ func fieldOffset(t, want reflect.Type, path ...string) (offset uintptr, err erro
 // fieldFinder finds several fields, and keeps what is missing.
 type fieldFinder struct{ err error }
 
-// at is where a field of the value at base is, as fieldOffset finds it.
-func (f *fieldFinder) at(base unsafe.Pointer, t, want reflect.Type, path ...string) unsafe.Pointer {
+// offset is fieldOffset's, or 0.
+func (f *fieldFinder) offset(t, want reflect.Type, path ...string) uintptr {
 	offset, err := fieldOffset(t, want, path...)
 	f.err = errors.Join(f.err, err)
-	return unsafe.Add(base, offset)
+	return offset
+}
+
+// at is where a field of the value at base is.
+func (f *fieldFinder) at(base unsafe.Pointer, t, want reflect.Type, path ...string) unsafe.Pointer {
+	return unsafe.Add(base, f.offset(t, want, path...))
 }
 
 // endpoint is one end of a TCP connection in the node's network stack.

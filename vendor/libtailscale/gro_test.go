@@ -7,7 +7,6 @@ import (
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	stackgro "gvisor.dev/gvisor/pkg/tcpip/stack/gro"
@@ -25,23 +24,10 @@ var groPorts = []uint16{40000, 40008, 40016}
 
 // groSegment is a segment's packet; its number says where it stands in its connection.
 func groSegment(to netip.Addr, port uint16, number uint32, flags header.TCPFlags) []byte {
-	from := netip.MustParseAddr("100.99.98.97")
-	raw := make([]byte, header.IPv4MinimumSize+header.TCPMinimumSize+groPayload)
-	ip := header.IPv4(raw)
-	ip.Encode(&header.IPv4Fields{
-		TotalLength: uint16(len(raw)), TTL: 64, Protocol: uint8(header.TCPProtocolNumber),
-		SrcAddr: tcpip.AddrFrom4(from.As4()), DstAddr: tcpip.AddrFrom4(to.As4()),
-	})
-	ip.SetChecksum(^ip.CalculateChecksum())
-	segment := header.TCP(ip.Payload())
-	segment.Encode(&header.TCPFields{
-		SrcPort: port, DstPort: 9, SeqNum: 1 + number*groPayload, AckNum: 1,
-		DataOffset: header.TCPMinimumSize, Flags: header.TCPFlagAck | flags, WindowSize: 1000,
-	})
-	sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, ip.SourceAddress(), ip.DestinationAddress(), uint16(len(segment)))
-	sum = checksum.Checksum(segment.Payload(), sum)
-	segment.SetChecksum(^segment.CalculateChecksum(sum))
-	return raw
+	return wholeSegment{
+		from: netip.MustParseAddr("100.99.98.97"), to: to, port: port,
+		number: 1 + number*groPayload, flags: flags, payload: make([]byte, groPayload),
+	}.packet()
 }
 
 // delivered is what a stack was given: a connection's port, and how many segments.

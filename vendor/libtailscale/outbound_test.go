@@ -11,7 +11,6 @@ import (
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"tailscale.com/net/packet"
@@ -132,35 +131,21 @@ func idleOutbound() *outbound {
 
 // outboundSegment is a packet of the stack's, which stands for several segments when it
 // holds more than one may.
-func outboundSegment(t *testing.T, number uint32, payload []byte, most int) *stack.PacketBuffer {
-	t.Helper()
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
-		ReserveHeaderBytes: header.IPv4MinimumSize + header.TCPMinimumSize,
-		Payload:            buffer.MakeWithData(payload),
-	})
-	segment := header.TCP(pkt.TransportHeader().Push(header.TCPMinimumSize))
-	segment.Encode(&header.TCPFields{
-		SrcPort: 1, DstPort: 2, SeqNum: number, DataOffset: header.TCPMinimumSize,
-		Flags: header.TCPFlagAck | header.TCPFlagPsh, WindowSize: 1000,
-	})
-	pkt.TransportProtocolNumber = header.TCPProtocolNumber
-	ip := header.IPv4(pkt.NetworkHeader().Push(header.IPv4MinimumSize))
-	ip.Encode(&header.IPv4Fields{
-		TotalLength: uint16(pkt.Size()), TTL: 64, Protocol: uint8(header.TCPProtocolNumber),
-		SrcAddr: tcpip.AddrFrom4([4]byte{100, 64, 0, 1}), DstAddr: tcpip.AddrFrom4([4]byte{100, 64, 0, 2}),
-	})
-	ip.SetChecksum(^ip.CalculateChecksum())
-	pkt.NetworkProtocolNumber = header.IPv4ProtocolNumber
-	length := uint16(header.TCPMinimumSize + len(payload))
-	sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, ip.SourceAddress(), ip.DestinationAddress(), length)
+func outboundSegment(number uint32, payload []byte, most int) *stack.PacketBuffer {
+	ip := wholeSegment{
+		from: netip.MustParseAddr("100.64.0.1"), to: netip.MustParseAddr("100.64.0.2"), port: 1,
+		number: number, flags: header.TCPFlagPsh, payload: payload,
+	}.packet()
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(ip)})
+	pkt.NetworkHeader().Consume(header.IPv4MinimumSize)
+	segment, _ := pkt.TransportHeader().Consume(header.TCPMinimumSize)
+	pkt.NetworkProtocolNumber, pkt.TransportProtocolNumber = header.IPv4ProtocolNumber, header.TCPProtocolNumber
 	if len(payload) > most {
-		segment.SetChecksum(sum)
+		header.TCP(segment).SetChecksum(pseudoSum(ip))
 		pkt.GSOOptions = stack.GSO{
 			Type: stack.GSOTCPv4, NeedsCsum: true, CsumOffset: header.TCPChecksumOffset,
 			MSS: uint16(most), L3HdrLen: header.IPv4MinimumSize,
 		}
-	} else {
-		segment.SetChecksum(^segment.CalculateChecksum(checksum.Checksum(payload, sum)))
 	}
 	return pkt
 }
@@ -176,7 +161,7 @@ func TestSmallPacketsAreReadTogetherAndLargeOnesAreSplit(t *testing.T) {
 		if at == 3*most/2 {
 			end = at + 10*most + 30
 		}
-		pkt := outboundSegment(t, uint32(at), sent[at:end], most)
+		pkt := outboundSegment(uint32(at), sent[at:end], most)
 		if err := o.WritePacket(pkt); err != nil {
 			t.Fatal(err)
 		}
@@ -196,8 +181,7 @@ func TestSmallPacketsAreReadTogetherAndLargeOnesAreSplit(t *testing.T) {
 			ip := header.IPv4(bufs[i][offset : offset+sizes[i]])
 			segment := header.TCP(ip.Payload())
 			payload := segment.Payload()
-			sum := header.PseudoHeaderChecksum(header.TCPProtocolNumber, ip.SourceAddress(), ip.DestinationAddress(), uint16(len(segment)))
-			if !ip.IsChecksumValid() || segment.CalculateChecksum(checksum.Checksum(payload, sum)) != 0xffff {
+			if !ip.IsChecksumValid() || sumOf(ip) != 0xffff {
 				t.Errorf("at %d: a checksum is wrong", len(got))
 			}
 			if at := segment.SequenceNumber(); at != uint32(len(got)) {
@@ -227,7 +211,7 @@ func TestAPacketThatIsInterceptedIsNotRead(t *testing.T) {
 	}
 	bufs, sizes := [][]byte{make([]byte, 200), make([]byte, 200)}, make([]int, 2)
 	for number, length := range []int{1, 7, 150} {
-		pkt := outboundSegment(t, uint32(number), make([]byte, length), 100)
+		pkt := outboundSegment(uint32(number), make([]byte, length), 100)
 		o.WritePacket(pkt)
 		pkt.DecRef()
 	}
@@ -242,7 +226,7 @@ func TestAPacketThatIsInterceptedIsNotRead(t *testing.T) {
 
 func TestAPacketForNoReaderIsRefused(t *testing.T) {
 	o := idleOutbound()
-	pkt := outboundSegment(t, 0, []byte{1}, 100)
+	pkt := outboundSegment(0, []byte{1}, 100)
 	defer pkt.DecRef()
 	for range mostQueued {
 		if err := o.WritePacket(pkt); err != nil {
@@ -263,11 +247,11 @@ func TestAPacketForNoReaderIsRefused(t *testing.T) {
 func TestWhatIsNotCertainlyForAPeerTakesTheLibrarysWay(t *testing.T) {
 	o := idleOutbound()
 	from := func(address string) *stack.PacketBuffer {
-		pkt := outboundSegment(t, 0, []byte{1}, 100)
+		pkt := outboundSegment(0, []byte{1}, 100)
 		header.IPv4(pkt.NetworkHeader().Slice()).SetSourceAddress(tcpip.AddrFrom4(netip.MustParseAddr(address).As4()))
 		return pkt
 	}
-	udp, large := from("100.64.0.1"), outboundSegment(t, 0, make([]byte, 1<<16), 100)
+	udp, large := from("100.64.0.1"), outboundSegment(0, make([]byte, 1<<16), 100)
 	udp.TransportProtocolNumber = header.UDPProtocolNumber
 	for what, pkt := range map[string]*stack.PacketBuffer{
 		"the service's address": from("100.100.100.100"), "a datagram": udp, "too large": large,

@@ -86,7 +86,8 @@ impl Stage {
             Scenario::Expose => Kind::EXPOSING,
             _ => Kind::CONNECTING,
         };
-        let contestants = kinds.into_iter().map(|kind| self.entry(kind));
+        let kinds = kinds.into_iter().chain(Kind::before());
+        let contestants = kinds.map(|kind| self.entry(kind));
         contestants.chain([direct]).collect()
     }
 

@@ -66,6 +66,8 @@ struct StatisticRow {
     #[serde(flatten)]
     value: Spread,
     ratio: Option<Spread>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_before: Option<Spread>,
 }
 
 /// The file's text.
@@ -145,6 +147,7 @@ fn statistic_row(statistic: &Statistic) -> StatisticRow {
         contestant: statistic.contestant,
         value: statistic.value,
         ratio: statistic.ratio,
+        to_before: statistic.to_before,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::OURS;
+use crate::kind::BEFORE;
 use crate::samples::{Figure, Sample, Samples, Scenario};
 
 /// Values by their middle and their ends.
@@ -47,6 +48,8 @@ pub(crate) struct Statistic {
     /// the contestants, so what disturbs a whole round drops out of its ratio. None
     /// without the reference in the same round, or where that is zero.
     pub(crate) ratio: Option<Spread>,
+    /// The same to another build of ours.
+    pub(crate) to_before: Option<Spread>,
 }
 
 /// The statistics of a run.
@@ -69,13 +72,16 @@ impl Summary {
             let Some(value) = Spread::of(same().map(|sample| sample.value)) else {
                 continue;
             };
+            let ratio_to =
+                |other| Spread::of(same().filter_map(|sample| ratio(sample, other, samples)));
             statistics.push(Statistic {
                 scenario: first.scenario,
                 figure: first.figure,
                 load: first.load,
                 contestant: first.contestant,
                 value,
-                ratio: Spread::of(same().filter_map(|sample| ratio(sample, samples))),
+                ratio: ratio_to(first.scenario.reference()),
+                to_before: ratio_to(BEFORE),
             });
         }
         Self { statistics }
@@ -164,14 +170,14 @@ fn key(sample: &Sample) -> (Scenario, &'static str, u32, &'static str) {
     )
 }
 
-/// The sample over the reference's of the same round.
-fn ratio(sample: &Sample, samples: &Samples) -> Option<f64> {
+/// The sample over another contestant's of the same round.
+fn ratio(sample: &Sample, contestant: &str, samples: &Samples) -> Option<f64> {
     let reference = samples.0.iter().find(|other| {
         other.scenario == sample.scenario
             && other.figure == sample.figure
             && other.load == sample.load
             && other.round == sample.round
-            && other.contestant == sample.scenario.reference()
+            && other.contestant == contestant
     })?;
     (reference.value != 0.0).then(|| sample.value / reference.value)
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::statistics::{Group, Summary};
+use super::statistics::{Group, Spread, Statistic, Summary};
 use super::{OURS, units};
+use crate::kind::BEFORE;
 use crate::samples::{Better, Scenario};
 
 /// How wide a line may be.
@@ -96,7 +97,7 @@ fn loads(group: &Group<'_>) -> Column {
     Column(cells)
 }
 
-/// The contestants, then the ratio of ours to the reference.
+/// The contestants, then the ratios of ours to the reference and to another build of it.
 fn columns(group: &Group<'_>) -> Vec<Column> {
     let reference = group.scenario.reference();
     let mut columns = Vec::new();
@@ -109,12 +110,17 @@ fn columns(group: &Group<'_>) -> Vec<Column> {
         }));
         columns.push(Column(cells));
     }
-    if group.contestants.contains(&OURS) && group.contestants.contains(&reference) {
-        let mut cells = vec![format!("{OURS} / {reference}")];
+    type Ratio = fn(&Statistic) -> Option<Spread>;
+    let ratios: [(&str, Ratio); 2] = [(reference, |it| it.ratio), (BEFORE, |it| it.to_before)];
+    for (other, ratio) in ratios {
+        if !group.contestants.contains(&OURS) || !group.contestants.contains(&other) {
+            continue;
+        }
+        let mut cells = vec![format!("{OURS} / {other}")];
         cells.extend(group.loads.iter().map(|load| {
             group
                 .at(*load, OURS)
-                .and_then(|statistic| statistic.ratio)
+                .and_then(ratio)
                 .map_or_else(missing, |ratio| units::ratio(&ratio))
         }));
         columns.push(Column(cells));
