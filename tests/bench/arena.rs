@@ -3,31 +3,32 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | `part` | a load, and how much of it |
 //! | `stage` | the tailnet, its peers, what serves, and the contestants |
 //! | `turn` | a contestant's turn at a load |
 //!
 //! A contestant that fails at a load is named on stderr and left out there; one that has
 //! died is left out from then on. Neither ends the run.
 
-mod part;
 mod stage;
 mod turn;
 
 use std::thread;
 use std::time::Duration;
 
-pub(crate) use self::part::Part;
 use self::stage::{Entry, Stage};
-use self::turn::{Load, Turn};
+use self::turn::Turn;
 use super::contestant::Contestant;
 use super::most;
 use super::options::Options;
+use super::part::{Load, Part};
 use super::record::Record;
 use super::samples::{Samples, Scenario};
 use crate::support::peer::Peer;
 
-/// Connections that are held, in a run of all.
+/// Streams and connections of a run.
+const STREAMS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
+const EXCHANGING: [u32; 4] = [1, 4, 16, 64];
+const REQUESTING: [u32; 3] = [1, 4, 16];
 const HELD: [u32; 4] = [1_000, 2_500, 5_000, most::WANTED];
 
 /// Between two turns, for what the one before leaves behind.
@@ -57,7 +58,10 @@ pub(crate) fn run(scenario: Scenario, options: Options, only: &[Part], samples: 
     if !only.is_empty() {
         return arena.rounds(only);
     }
-    arena.rounds(&Part::all());
+    let all = Load::Bulk.of(&STREAMS);
+    let all = all.chain(Load::Exchange.of(&EXCHANGING));
+    let all = all.chain(Load::Requests.of(&REQUESTING));
+    arena.rounds(&all.collect::<Vec<_>>());
     // Anew: what other loads have made them grow by is not that of connections held.
     arena.entries.clear();
     arena.entries = stage.entries();
@@ -67,8 +71,10 @@ pub(crate) fn run(scenario: Scenario, options: Options, only: &[Part], samples: 
 impl Arena<'_> {
     fn rounds(&mut self, parts: &[Part]) {
         for round in 0..self.options.rounds {
-            for part in parts {
-                self.turns(round, part.load, part.amount);
+            for &Part { load, amount } in parts {
+                self.turns(round, &format!("{load:?} of {amount}"), amount, |turn| {
+                    turn.run(load)
+                });
             }
         }
     }
@@ -83,12 +89,20 @@ impl Arena<'_> {
         let mut loads = HELD.map(|load| load.min(most)).to_vec();
         loads.dedup();
         for connections in loads {
-            self.turns(0, Load::Held, connections);
+            self.turns(0, &format!("{connections} held"), connections, |turn| {
+                turn.hold()
+            });
         }
     }
 
     /// Everybody's turn at an amount of load; who begins changes with the round.
-    fn turns(&mut self, round: u32, load: Load, amount: u32) {
+    fn turns(
+        &mut self,
+        round: u32,
+        load: &str,
+        amount: u32,
+        run: impl Fn(&mut Turn<'_>) -> Result<(), String>,
+    ) {
         let count = self.entries.len();
         for place in 0..count {
             let entry = &mut self.entries[(place + round as usize) % count];
@@ -105,11 +119,11 @@ impl Arena<'_> {
                 record: record.under(amount),
             };
             let (scenario, name) = (self.scenario.name(), entry.name);
-            if let Err(error) = turn.run(load) {
-                eprintln!("{scenario}: {name}, {load:?} of {amount}: {error}");
+            if let Err(error) = run(&mut turn) {
+                eprintln!("{scenario}: {name}, {load}: {error}");
             }
             if let Err(error) = turn.clear() {
-                eprintln!("{scenario}: {name}, after {load:?} of {amount}: {error}");
+                eprintln!("{scenario}: {name}, after {load}: {error}");
             }
             thread::sleep(PAUSE);
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
-use super::arena::Part;
 use super::options::Options;
+use super::part::Part;
 
 #[derive(Parser)]
 #[command(about = "Measures tailport beside others that do the same")]
@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     what: Vec<What>,
     #[command(flatten)]
     pub(crate) options: Options,
-    /// Of expose and connect these loads alone, as in bulk:8,exchange:1,requests:4
+    /// Of expose, connect and relay these loads alone, as in bulk:8,exchange:1,requests:4
     #[arg(long, value_name = "LOAD:N,…", value_delimiter = ',')]
     pub(crate) only: Vec<Part>,
     /// Where the file and the plot go [default: target/bench/results]

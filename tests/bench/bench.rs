@@ -8,7 +8,7 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `arguments` | what is to be measured, and where it goes |
-//! | `options` | how much is measured |
+//! | `options`, `part` | how much is measured, and which loads |
 //! | `arena` | expose and connect, over a private tailnet |
 //! | `load` | who makes that load and serves it |
 //! | `contestant`, `kind` | the programs that are compared there |
@@ -30,6 +30,7 @@ mod kind;
 mod load;
 mod most;
 mod options;
+mod part;
 mod program;
 mod record;
 mod rehearsal;
@@ -97,7 +98,7 @@ fn measure(what: What, arguments: &Arguments, samples: &mut Samples) {
     match what {
         What::Expose => arena::run(Scenario::Expose, options, only, samples),
         What::Connect => arena::run(Scenario::Connect, options, only, samples),
-        What::Relay => relay_alone::run(samples, options),
+        What::Relay => relay_alone::run(samples, options, only),
         What::Program => program::run(options, samples),
         What::Others => rehearsal::run(),
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::figures;
 use crate::load::Work;
+use crate::part::Load;
 use crate::record::Record;
 use crate::support::peer::Peer;
 use crate::support::process;
@@ -36,19 +37,6 @@ const KEPT: Duration = Duration::from_secs(60);
 /// Descriptors that may come and stay without a connection.
 const SLACK: usize = 16;
 
-/// What is done.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Load {
-    /// Bytes in one direction and then in the other, as many as go.
-    Bulk,
-    /// Requests and answers on connections that stay.
-    Exchange,
-    /// A connection for each request.
-    Requests,
-    /// Connections that stay and do nothing.
-    Held,
-}
-
 /// Who is measured now, and how.
 pub(super) struct Turn<'a> {
     /// Makes the load.
@@ -74,7 +62,6 @@ impl Turn<'_> {
             Load::Bulk => self.bulk(),
             Load::Exchange => self.exchange(),
             Load::Requests => self.requests(),
-            Load::Held => self.hold(),
         }
     }
 
@@ -142,9 +129,9 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends when the descriptors are back, for those whose turn is next, and the ports of
+    /// Measures connections that stay and do nothing. Ends when the descriptors are back, for those whose turn is next, and the ports of
     /// connections that the server had to end.
-    fn hold(&mut self) -> Result<(), String> {
+    pub(super) fn hold(&mut self) -> Result<(), String> {
         let Some(pid) = self.pid else {
             return Ok(());
         };

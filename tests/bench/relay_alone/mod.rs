@@ -32,55 +32,49 @@ use self::contestant::{Contestant, Kind};
 use self::load::Target;
 use super::figures;
 use super::options::Options;
+use super::part::{Load, Part};
 use super::record::Record;
 use super::samples::{Samples, Scenario};
 use super::way::Way;
 
-/// A load, and how many streams or connections it has.
-#[derive(Clone, Copy)]
-enum Load {
-    Bulk(u32),
-    Exchange(u32),
-    Connects(u32),
-}
+/// Streams and connections of a run.
+const STREAMS: [u32; 3] = [1, 8, 64];
+const CONNECTIONS: [u32; 2] = [1, 16];
 
-const LOADS: &[Load] = &[
-    Load::Bulk(1),
-    Load::Bulk(8),
-    Load::Bulk(64),
-    Load::Exchange(1),
-    Load::Exchange(16),
-    Load::Connects(1),
-    Load::Connects(16),
-];
-
-/// Measures all contestants that are there.
-pub(crate) fn run(samples: &mut Samples, options: Options) {
+/// Measures all contestants that are there, at all loads or at some alone.
+pub(crate) fn run(samples: &mut Samples, options: Options, only: &[Part]) {
     let kinds = contestant::present();
-    for load in LOADS {
+    let parts = if only.is_empty() {
+        let all = Load::Bulk.of(&STREAMS);
+        let all = all.chain(Load::Exchange.of(&CONNECTIONS));
+        all.chain(Load::Requests.of(&CONNECTIONS)).collect()
+    } else {
+        only.to_vec()
+    };
+    for part in parts {
         for round in 0..options.rounds {
             let first = round as usize % kinds.len();
             let (before, after) = kinds.split_at(first);
             for kind in after.iter().chain(before) {
                 let record = Record::new(samples, Scenario::Relay, kind.name(), round);
-                measure(*load, *kind, record, options);
+                measure(part, *kind, record.under(part.amount), options);
             }
         }
     }
 }
 
-fn measure(load: Load, kind: Kind, record: Record<'_>, options: Options) {
+fn measure(part: Part, kind: Kind, mut record: Record<'_>, options: Options) {
     let seed = u64::from(record.round());
     let target = Target::listen();
     let contestant = Contestant::start(kind, &target);
-    match load {
-        Load::Bulk(streams) => bulk(streams, seed, &target, &contestant, record, options),
-        Load::Exchange(connections) => {
-            let mut record = record.under(connections);
+    let amount = part.amount;
+    match part.load {
+        Load::Bulk => bulk(amount, seed, &target, &contestant, record, options),
+        Load::Exchange => {
             let found = exchange::run(
                 &target,
                 contestant.address(),
-                connections,
+                amount,
                 seed,
                 options.window(),
             );
@@ -88,9 +82,8 @@ fn measure(load: Load, kind: Kind, record: Record<'_>, options: Options) {
             record.add(&figures::LATENCY_P99, found.percentile(0.99));
             record.add(&figures::LATENCY_P999, found.percentile(0.999));
         }
-        Load::Connects(connections) => {
-            let mut record = record.under(connections);
-            let found = connects::run(&target, &contestant, connections, seed, options.window());
+        Load::Requests => {
+            let found = connects::run(&target, &contestant, amount, seed, options.window());
             record.add(&figures::CONNECTS, found.per_second());
             if let Some(cpu) = found.cpu_per_thousand() {
                 record.add(&figures::CONNECTS_CPU, cpu);
@@ -107,10 +100,9 @@ fn bulk(
     seed: u64,
     target: &Target,
     contestant: &Contestant,
-    record: Record<'_>,
+    mut record: Record<'_>,
     options: Options,
 ) {
-    let mut record = record.under(streams);
     contestant.forget_peak();
     for way in Way::BOTH {
         let found = bulk::run(way, target, contestant, streams, seed, options.window());
