@@ -1,8 +1,11 @@
 //! House rules, as text checks over `src/`: who imports whom, where `unsafe` and
-//! `spawn` stand, how long a file is and how it opens, and which files know their system.
+//! `spawn` stand, how long a file is and how it opens, and which files know their system;
+//! and whether the library has what the Go half's build names.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+#[path = "architecture/archive.rs"]
+mod archive;
 #[path = "architecture/platform.rs"]
 mod platform;
 #[path = "architecture/source.rs"]

@@ -74,8 +74,8 @@ const OMITTED: &[&str] = &[
 ];
 
 /// Where Go's compiler inlines calls: what packets and connections pass. In the rest what
-/// it would inline comes to a megabyte of code, and of tables that describe it. A pattern
-/// that no package fits any more is not an error: `go list -deps` has their names.
+/// it would inline comes to a megabyte of code, and of tables that describe it. What no
+/// package fits any more a test finds; `go list -deps` has their names.
 const INLINED: &[&str] = &[
     "cmp",
     "encoding/binary",

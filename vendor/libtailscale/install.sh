@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds libtailscale.a as the program's own build does, and installs it with its
+# Builds libtailscale.a of what the program's own is made of, and installs it with its
 # header and a pkg-config file.
 #
 # usage: vendor/libtailscale/install.sh OUT
