@@ -14,7 +14,8 @@ pub(crate) struct Arguments {
     what: Vec<What>,
     #[command(flatten)]
     pub(crate) options: Options,
-    /// Of expose, connect and relay these loads alone, as in bulk:8,exchange:1,requests:4
+    /// Of expose, connect and relay these loads alone, as in bulk:8,exchange:1,requests:4;
+    /// requests use up the client's ports, for a minute: put other loads between
     #[arg(long, value_name = "LOAD:N,…", value_delimiter = ',')]
     pub(crate) only: Vec<Part>,
     /// Where the file and the plot go [default: target/bench/results]
