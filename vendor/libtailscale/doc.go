@@ -11,7 +11,7 @@
 //   - A mailbox is one end of a socket pair. A goroutine reads it only to learn
 //     that the caller closed the other end, which cancels the mailbox's context. A
 //     message is offered to the caller's hand first, where there is one, by the
-//     goroutine that has it and without a lock.
+//     goroutine that has it and without a lock, a few at a time.
 //   - A connection is known by its id until the caller releases or aborts it. The
 //     end of each direction is recorded before the caller can read EOF.
 //   - The caller's descriptors are never touched again once returned.

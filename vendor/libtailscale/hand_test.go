@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -36,5 +38,35 @@ func TestAMessageThatIsNotTakenByHandGoesToTheMailbox(t *testing.T) {
 		if err := json.Unmarshal(offered[i], &line); err != nil || line.Text != want {
 			t.Errorf("offered %s, not %q: %v", offered[i], want, err)
 		}
+	}
+}
+
+func TestOnlySoManyMessagesAreGivenAtOnce(t *testing.T) {
+	const messages = 50
+	var offered, now, most, given atomic.Int64
+	enough := make(chan struct{})
+	h := hand(func([]byte) bool {
+		n := now.Add(1)
+		for before := most.Load(); n > before && !most.CompareAndSwap(before, n); before = most.Load() {
+		}
+		<-enough
+		now.Add(-1)
+		return true
+	})
+	var giving sync.WaitGroup
+	for range messages {
+		giving.Go(func() {
+			offered.Add(1)
+			if h.offer(nil) {
+				given.Add(1)
+			}
+		})
+	}
+	room := int64(cap(atHand))
+	eventually(t, "as many as may are given", func() bool { return offered.Load() == messages && now.Load() >= room })
+	close(enough)
+	giving.Wait()
+	if most.Load() != room || given.Load() != messages {
+		t.Errorf("%d were given, %d at once, not %d", given.Load(), most.Load(), room)
 	}
 }
