@@ -20,7 +20,7 @@ use self::turn::Turn;
 use super::contestant::Contestant;
 use super::most;
 use super::options::Options;
-use super::part::{Load, Part};
+use super::part::Part;
 use super::record::Record;
 use super::samples::{Samples, Scenario};
 use crate::support::peer::Peer;
@@ -58,10 +58,7 @@ pub(crate) fn run(scenario: Scenario, options: Options, only: &[Part], samples: 
     if !only.is_empty() {
         return arena.rounds(only);
     }
-    let all = Load::Bulk.of(&STREAMS);
-    let all = all.chain(Load::Exchange.of(&EXCHANGING));
-    let all = all.chain(Load::Requests.of(&REQUESTING));
-    arena.rounds(&all.collect::<Vec<_>>());
+    arena.rounds(&Part::all(&STREAMS, &EXCHANGING, &REQUESTING));
     // Anew: what other loads have made them grow by is not that of connections held.
     arena.entries.clear();
     arena.entries = stage.entries();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::support::go_program;
+use super::support::{go_program, settings};
 
 /// What the other build of ours is called, its file too.
 pub(crate) const BEFORE: &str = "before";
@@ -52,10 +52,7 @@ impl Kind {
     /// The file to run.
     pub(crate) fn executable(self) -> PathBuf {
         let file = match self {
-            Self::Tailport => {
-                let built = || env!("CARGO_BIN_EXE_tailport").into();
-                return go_program::given("tailport").unwrap_or_else(built);
-            }
+            Self::Tailport => return settings::program(),
             Self::Before => return go_program::given(BEFORE).expect("it was given"),
             Self::TsnetProxy | Self::TsnetConnect => self.name(),
             Self::Crate => "libtailscale-forward",

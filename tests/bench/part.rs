@@ -13,20 +13,27 @@ pub(crate) enum Load {
     Requests,
 }
 
-impl Load {
-    /// It with each of these amounts.
-    pub(crate) fn of(self, amounts: &[u32]) -> impl Iterator<Item = Part> {
-        amounts
-            .iter()
-            .map(move |&amount| Part { load: self, amount })
-    }
-}
-
 /// A load and how many streams or connections it has, `exchange:16` on the command line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(crate) load: Load,
     pub(crate) amount: u32,
+}
+
+impl Part {
+    /// All of a round, in its order: each load with each of its amounts.
+    pub(crate) fn all(bulk: &[u32], exchange: &[u32], requests: &[u32]) -> Vec<Self> {
+        let loads = [
+            (Load::Bulk, bulk),
+            (Load::Exchange, exchange),
+            (Load::Requests, requests),
+        ];
+        let with = |(load, amounts): (Load, &[u32])| {
+            let parts = amounts.iter().map(|&amount| Self { load, amount });
+            parts.collect::<Vec<_>>()
+        };
+        loads.into_iter().flat_map(with).collect()
+    }
 }
 
 impl FromStr for Part {

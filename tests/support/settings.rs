@@ -23,6 +23,11 @@ pub(crate) const STAY_HERE: [(&str, &str); 2] = [
 
 static NAMES: AtomicUsize = AtomicUsize::new(1);
 
+/// The program's file: the one that was given, or cargo's own build of it.
+pub(crate) fn program() -> PathBuf {
+    go_program::given("tailport").unwrap_or_else(|| env!("CARGO_BIN_EXE_tailport").into())
+}
+
 /// How a node is to be started.
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -38,8 +43,7 @@ impl Settings {
     pub(crate) fn bare() -> Self {
         let settings = Self {
             home: Home::new(),
-            program: go_program::given("tailport")
-                .unwrap_or_else(|| env!("CARGO_BIN_EXE_tailport").into()),
+            program: program(),
             launcher: Vec::new(),
             arguments: Vec::new(),
             variables: BTreeMap::new(),

@@ -81,9 +81,15 @@ func closeLink(server *tsnet.Server) {
 
 // stackOf takes the network stack out of tsnet's; checkLayout has found where.
 func stackOf(server *tsnet.Server) *stack.Stack {
-	impl, ok := server.Sys().Netstack.Get().(*netstack.Impl)
-	if !ok {
+	impl := netstackOf(server)
+	if impl == nil {
 		return nil
 	}
 	return *(**stack.Stack)(unsafe.Add(unsafe.Pointer(impl), layout.stack))
+}
+
+// netstackOf is what tsnet keeps its network stack in, or nil.
+func netstackOf(server *tsnet.Server) *netstack.Impl {
+	impl, _ := server.Sys().Netstack.Get().(*netstack.Impl)
+	return impl
 }

@@ -107,8 +107,8 @@ func findOutboundPlaces(server *tsnet.Server, wrapper *tstun.Wrapper) (places ou
 		return places, err
 	}
 	var find fieldFinder
-	impl, ok := server.Sys().Netstack.Get().(*netstack.Impl)
-	if !ok {
+	impl := netstackOf(server)
+	if impl == nil {
 		return places, errors.New("there is no network stack to be seen")
 	}
 	dev, ns, tunnel := reflect.TypeFor[device.Device](), reflect.TypeFor[netstack.Impl](), reflect.TypeFor[tstun.Wrapper]()

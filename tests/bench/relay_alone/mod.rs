@@ -45,9 +45,7 @@ const CONNECTIONS: [u32; 2] = [1, 16];
 pub(crate) fn run(samples: &mut Samples, options: Options, only: &[Part]) {
     let kinds = contestant::present();
     let parts = if only.is_empty() {
-        let all = Load::Bulk.of(&STREAMS);
-        let all = all.chain(Load::Exchange.of(&CONNECTIONS));
-        all.chain(Load::Requests.of(&CONNECTIONS)).collect()
+        Part::all(&STREAMS, &CONNECTIONS, &CONNECTIONS)
     } else {
         only.to_vec()
     };
