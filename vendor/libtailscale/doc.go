@@ -41,6 +41,7 @@
 //	ping.go         a peer's sign of life, and which way it came
 //	certificate.go  certificates for the node's own names
 //	listen.go       accepted connections and flows
+//	backlog.go      accepted connections that wait for the caller
 //	service.go      Tailscale Services that the node hosts
 //	dial.go         dialed connections and flows, never outside the tailnet
 //	announced.go    what an id names

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"net"
 	"strings"
 )
@@ -12,8 +12,7 @@ import (
 const unclaimedFlows = 128
 
 // listen accepts on the tailnet and announces every connection, or every flow with
-// its first datagram, at once: tsnet's listener has no queue and drops what is not
-// accepted within a second.
+// its first datagram.
 func (n *node) listen(ctx context.Context, m *mailbox, network, address string) error {
 	if err := checkNetwork(network); err != nil {
 		return err
@@ -40,25 +39,29 @@ func (n *node) accept(ctx context.Context, m *mailbox, network string, listener 
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
 	defer listener.Close()
+	next := listener.Accept
+	if network == "tcp" {
+		next = acceptAhead(listener).take
+	}
+	var fault error
 	for {
-		conn, err := listener.Accept()
-		if errors.Is(err, net.ErrClosed) && ctx.Err() != nil {
-			return ctx.Err()
+		conn, err := next()
+		if ctx.Err() != nil && err != nil {
+			return ctx.Err() // the caller has closed the mailbox
 		}
 		if err != nil {
-			return err
+			return cmp.Or(fault, err)
 		}
 		if network == "udp" && m.waiting() >= unclaimedFlows {
 			registry.droppedDatagrams.Add(1)
 			conn.Close()
 			continue
 		}
-		_, err = n.announce(m, "accepted", conn)
-		if ctx.Err() != nil {
-			return ctx.Err() // the caller has closed the mailbox
-		}
-		if err != nil {
-			return err
+		// Where the caller has closed the mailbox, all that is accepted already fails in
+		// the same way, and with that is aborted.
+		if _, err := n.announce(m, "accepted", conn); err != nil {
+			fault = err
+			listener.Close()
 		}
 	}
 }
