@@ -70,3 +70,20 @@ func TestOnlySoManyMessagesAreGivenAtOnce(t *testing.T) {
 		t.Errorf("%d were given, %d at once, not %d", given.Load(), most.Load(), room)
 	}
 }
+
+func TestADialsAnswerWaitsForItsTurn(t *testing.T) {
+	n := newTailnet(t).node(t, nodeConfig{})
+	for range cap(atHand) {
+		atHand <- struct{}{}
+	}
+	d := n.dialTaking(true, "nobody.tailnet.test:80", patience)
+	eventually(t, "the answer waits", func() bool { return stackHas("hand.offer(") })
+	given := len(d.answers)
+	for range cap(atHand) {
+		<-atHand
+	}
+	d.answer(t)
+	if given > 0 {
+		t.Error("an answer was given while as many were under way as may be")
+	}
+}
