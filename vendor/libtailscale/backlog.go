@@ -64,3 +64,14 @@ func (b *backlog) take() (net.Conn, error) {
 	b.changed.Signal()
 	return conn, nil
 }
+
+// abort resets what nobody has taken. The listener is closed.
+func (b *backlog) abort() {
+	for conn, end := b.take(); end == nil; conn, end = b.take() {
+		if ep, err := openEndpoint(conn); err == nil {
+			ep.abort()
+		} else {
+			conn.Close()
+		}
+	}
+}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,10 +25,10 @@ func (l *counted) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// TestConnectionsAreAcceptedWhileTheCallerTakesItsTime has a caller take none until all
-// are accepted: tsnet drops those that are not within a second.
-func TestConnectionsAreAcceptedWhileTheCallerTakesItsTime(t *testing.T) {
-	const connections = 100
+// manyAccepted has a peer connect many times to a listener whose caller takes nothing
+// before toldTo returns. All are accepted meanwhile.
+func manyAccepted(t *testing.T, toldTo func(ctx context.Context)) (inbox *box, conns []net.Conn) {
+	t.Helper()
 	tn := newTailnet(t)
 	n := tn.node(t, nodeConfig{})
 	peer, _ := tn.peer(t, "peer")
@@ -35,31 +37,40 @@ func TestConnectionsAreAcceptedWhileTheCallerTakesItsTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	ln := &counted{Listener: listener}
-	takes := make(chan struct{})
-	inbox := n.ask(t, func(ctx context.Context, m *mailbox) error {
-		m.hand = func([]byte) bool { <-takes; return false }
+	inbox = n.ask(t, func(ctx context.Context, m *mailbox) error {
+		m.hand = func([]byte) bool { toldTo(ctx); return false }
 		return n.accept(ctx, m, "tcp", ln)
 	})
-	var conns []net.Conn
-	for range connections {
+	for range 100 {
 		conn, err := peer.Dial(t.Context(), "tcp", net.JoinHostPort(n.ip.String(), linkPort))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { conn.Close() })
 		conns = append(conns, conn)
 	}
-	eventually(t, "all are accepted", func() bool { return ln.accepted.Load() == connections })
+	eventually(t, "all are accepted", func() bool { return ln.accepted.Load() == int64(len(conns)) })
+	return inbox, conns
+}
+
+// tsnet drops what is not accepted within a second.
+func TestConnectionsAreAcceptedWhileTheCallerTakesItsTime(t *testing.T) {
+	takes := make(chan struct{})
+	inbox, conns := manyAccepted(t, func(context.Context) { <-takes })
 	close(takes)
-	for range connections / 2 {
+	for range conns {
 		inbox.announced(t, "accepted")
 	}
-	// Those that the caller has not taken end with its mailbox.
+}
+
+func TestAcceptedConnectionsEndWithTheMailboxWhereNobodyTookThem(t *testing.T) {
+	inbox, conns := manyAccepted(t, func(ctx context.Context) { <-ctx.Done() })
 	inbox.Close()
 	for _, conn := range conns {
 		conn.SetReadDeadline(time.Now().Add(patience))
-		if _, err := conn.Read(make([]byte, 1)); err == nil || err == io.EOF {
-			t.Errorf("a connection that nobody took ends with %v", err)
+		_, err := conn.Read(make([]byte, 1))
+		if err == nil || err == io.EOF || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("one ends with %v", err)
 		}
 	}
 }

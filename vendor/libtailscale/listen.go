@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"strings"
@@ -38,30 +37,32 @@ func (n *node) listen(ctx context.Context, m *mailbox, network, address string) 
 func (n *node) accept(ctx context.Context, m *mailbox, network string, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
-	defer listener.Close()
 	next := listener.Accept
 	if network == "tcp" {
-		next = acceptAhead(listener).take
+		accepted := acceptAhead(listener)
+		defer accepted.abort()
+		next = accepted.take
 	}
-	var fault error
+	defer listener.Close()
 	for {
 		conn, err := next()
-		if ctx.Err() != nil && err != nil {
-			return ctx.Err() // the caller has closed the mailbox
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if err != nil {
-			return cmp.Or(fault, err)
+			return err
 		}
 		if network == "udp" && m.waiting() >= unclaimedFlows {
 			registry.droppedDatagrams.Add(1)
 			conn.Close()
 			continue
 		}
-		// Where the caller has closed the mailbox, all that is accepted already fails in
-		// the same way, and with that is aborted.
-		if _, err := n.announce(m, "accepted", conn); err != nil {
-			fault = err
-			listener.Close()
+		_, err = n.announce(m, "accepted", conn)
+		if ctx.Err() != nil {
+			return ctx.Err() // the caller has closed the mailbox
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
