@@ -75,9 +75,9 @@ impl Machines {
     }
 
     /// The same where packets are lost: there is none if the dial is not answered in
-    /// time. The client speaks at once: should the last segment of its node's handshake
-    /// be lost, the far node knows of no connection, and may learn of it from what is
-    /// said long before it asks again for the sixth time, a minute later.
+    /// time. The client speaks at once: where the last segment of the handshake is lost,
+    /// what it says tells the far node of the connection. Without that, one in a hundred
+    /// takes more than half a minute, in which the handshake is repeated five times.
     #[track_caller]
     pub(crate) fn try_open(&self) -> Option<Flow> {
         const HELLO: [u8; 1] = *b"h";
