@@ -26,7 +26,7 @@ func (n *node) dialByHand(hand hand, network, address string, limit time.Duratio
 		if err != nil || answered {
 			return err
 		}
-		if answered = true; !hand.offer(payload) {
+		if answered = true; !hand(payload) {
 			return net.ErrClosed
 		}
 		return nil

@@ -104,10 +104,10 @@ type dialing struct {
 // dialTaking dials, and takes the answer or not.
 func (n *seamNode) dialTaking(takes bool, address string, limit time.Duration) dialing {
 	answers := make(chan []byte, 2)
-	id := n.dialByHand(func(payload []byte) bool {
+	id := n.dialByHand(bounded(func(payload []byte) bool {
 		answers <- bytes.Clone(payload)
 		return takes
-	}, "tcp", address, limit)
+	}), "tcp", address, limit)
 	return dialing{id, answers}
 }
 

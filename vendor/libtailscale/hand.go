@@ -25,12 +25,14 @@ type hand func(payload []byte) bool
 // of threads, and threads stay. What is over the bound waits here, where it holds none.
 var atHand = make(chan struct{}, 2*max(runtime.GOMAXPROCS(0), 2))
 
-// offer gives a message by hand, in its turn. The caller's locks must not be held, nor any
-// that what it calls may take.
-func (h hand) offer(payload []byte) bool {
-	atHand <- struct{}{}
-	defer func() { <-atHand }()
-	return h(payload)
+// bounded is a hand that gives each message in its turn. The caller's locks must not be
+// held, nor any that what it calls may take.
+func bounded(give hand) hand {
+	return func(payload []byte) bool {
+		atHand <- struct{}{}
+		defer func() { <-atHand }()
+		return give(payload)
+	}
 }
 
 // handOf is a hand of the caller's, or nil.
@@ -39,8 +41,8 @@ func handOf(held *C.struct_tailport_hand) hand {
 		return nil
 	}
 	kept := *held
-	return func(payload []byte) bool {
+	return bounded(func(payload []byte) bool {
 		message := (*C.char)(unsafe.Pointer(unsafe.SliceData(payload)))
 		return C.take_by_hand(kept, message, C.size_t(len(payload))) == 0
-	}
+	})
 }

@@ -45,7 +45,7 @@ func TestOnlySoManyMessagesAreGivenAtOnce(t *testing.T) {
 	const messages = 50
 	var offered, now, most, given atomic.Int64
 	enough := make(chan struct{})
-	h := hand(func([]byte) bool {
+	h := bounded(func([]byte) bool {
 		n := now.Add(1)
 		for before := most.Load(); n > before && !most.CompareAndSwap(before, n); before = most.Load() {
 		}
@@ -57,7 +57,7 @@ func TestOnlySoManyMessagesAreGivenAtOnce(t *testing.T) {
 	for range messages {
 		giving.Go(func() {
 			offered.Add(1)
-			if h.offer(nil) {
+			if h(nil) {
 				given.Add(1)
 			}
 		})
@@ -77,7 +77,7 @@ func TestADialsAnswerWaitsForItsTurn(t *testing.T) {
 		atHand <- struct{}{}
 	}
 	d := n.dialTaking(true, "nobody.tailnet.test:80", patience)
-	eventually(t, "the answer waits", func() bool { return stackHas("hand.offer(") })
+	eventually(t, "the answer waits", func() bool { return stackHas("bounded.func") })
 	given := len(d.answers)
 	for range cap(atHand) {
 		<-atHand

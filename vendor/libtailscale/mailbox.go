@@ -97,7 +97,7 @@ func (m *mailbox) writeFrame(message any) error {
 	if len(payload) > frameMax {
 		return fmt.Errorf("a message of %d bytes is over the limit of %d", len(payload), frameMax)
 	}
-	if m.hand != nil && m.hand.offer(payload) {
+	if m.hand != nil && m.hand(payload) {
 		return nil
 	}
 	frame := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(payload)), uint32(len(payload)))
